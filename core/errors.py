@@ -1,0 +1,73 @@
+"""The errors of the service, which answer two questions: whose fault is it, and is a retry worth it?
+
+ServiceError
+├── CallerError             the caller's fault; the same call fails again
+│   ├── InvalidRequest          malformed, or outside a stated limit
+│   ├── TooLarge                over a stated size
+│   ├── Unsafe                  refused for safety: path, address, archive
+│   ├── NotFound                names something that does not exist
+│   ├── Conflict                contradicts what is recorded
+│   └── NotAuthenticated, NotAllowed
+├── CutoutRejected          the cutout's fault; no other cutout is affected
+├── Unavailable             nobody's fault; a retry is worth it
+└── Misconfigured           the operator's fault; the message holds the cure
+"""
+
+
+class ServiceError(Exception):
+    """The root of every error that this service raises on purpose."""
+
+
+class CallerError(ServiceError):
+    """The caller asked for something that can't be done; asking again gives the same answer."""
+
+
+class InvalidRequest(CallerError):
+    """The request is malformed or outside a stated limit."""
+
+
+class TooLarge(CallerError):
+    """The request is larger than a stated limit."""
+
+
+class Unsafe(CallerError):
+    """The request was refused for safety: a path, an address or an archive that is not allowed."""
+
+
+class NotFound(CallerError):
+    """The request names something that does not exist."""
+
+
+class Conflict(CallerError):
+    """The request contradicts what is already recorded."""
+
+
+class NotAuthenticated(CallerError):
+    """The request carries no valid token or password."""
+
+
+class NotAllowed(CallerError):
+    """The account that asks may not do this."""
+
+
+class CutoutRejected(ServiceError):
+    """One cutout gets no score; the others are not affected.
+
+    Parameters
+    ----------
+    stage : where it happened: "submit", "fetch" or "decode".
+    reason : a stable word for programs, such as "truncated" or "flat".
+    detail : what was received and what was expected, for people.
+    """
+
+    def __init__(self, stage: str, reason: str, detail: str) -> None:
+        super().__init__(f"{stage}: {reason}: {detail}")
+        self.stage, self.reason, self.detail = stage, reason, detail
+
+
+class Unavailable(ServiceError):
+    """Something that we depend on does not answer now; a retry is worth it."""
+
+
+class Misconfigured(ServiceError):
+    """The service can't start as it is set up; the message says what to change."""

@@ -1,0 +1,39 @@
+"""The card of a model version: all that may be known of a network without loading it."""
+
+import re
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+VERSION = re.compile(r"^(?P<classifier>[a-z][a-z0-9_]{0,31})@(?P<number>[1-9][0-9]{0,8})$")
+
+Stage = Literal["candidate", "production", "archived"]
+
+
+class Weights(BaseModel):
+    """Where the weights are and how they are written."""
+
+    model_config = ConfigDict(frozen=True)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int
+    dtype: str = Field(description="as stored; expanded to float32 when loaded")
+
+
+class ModelCard(BaseModel):
+    """One model version: data, seed, epochs, hardware, figures."""
+
+    model_config = ConfigDict(frozen=True)
+    version: str = Field(pattern=VERSION.pattern)
+    classifier: str
+    classes: tuple[str, str] = Field(description="what 0 and 1 mean")
+    architecture: str
+    parameters: int
+    recipe: str
+    threshold: float = Field(0.5, ge=0, le=1)
+    weights: Weights
+    created: datetime
+    training: dict[str, Any] = Field(
+        default_factory=dict, description="preset, seed, epochs, command, hardware"
+    )
+    metrics: dict[str, Any] = Field(default_factory=dict, description="figures, each with its command")

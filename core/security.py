@@ -1,0 +1,33 @@
+"""Passwords and tokens."""
+
+import hashlib
+import secrets
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+_HASHER = PasswordHasher()  # argon2id with the library's current parameters (RFC 9106, low memory)
+_NOBODY = _HASHER.hash(secrets.token_hex(16))
+
+
+def hash_password(password: str) -> str:
+    """The argon2id hash of a password, salted, in the PHC string format."""
+    return _HASHER.hash(password)
+
+
+def password_matches(password: str, hashed: str | None) -> bool:
+    """Whether the password is the one that was hashed; as slow when there is no such account."""
+    try:
+        return _HASHER.verify(hashed or _NOBODY, password) and hashed is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def new_token() -> str:
+    """A bearer token with 256 random bits."""
+    return f"da_{secrets.token_urlsafe(32)}"
+
+
+def token_digest(token: str) -> str:
+    """What is stored of a token: it is random enough for a plain SHA-256."""
+    return hashlib.sha256(token.encode()).hexdigest()

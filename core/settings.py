@@ -1,0 +1,163 @@
+"""Settings: the environment (`DA_*`) over `config.json` over defaults; secrets from `secrets.json`."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.errors import Misconfigured
+
+CONFIG_FILE = Path("config.json")
+
+
+class Account(BaseModel):
+    """A user name and a password of somebody else's service."""
+
+    model_config = ConfigDict(extra="ignore")
+    user: str = ""
+    password: SecretStr = SecretStr("")
+
+
+class DatabaseSecrets(BaseModel):
+    """The administrator: of this service, and of the MongoDB that it starts itself."""
+
+    model_config = ConfigDict(extra="ignore")
+    admin_username: str
+    admin_password: SecretStr
+
+
+class FlowerSecrets(BaseModel):
+    """Who may look at Flower."""
+
+    model_config = ConfigDict(extra="ignore")
+    user: str
+    password: SecretStr
+
+
+class Secrets(BaseModel):
+    """`secrets.json`, in the shape that the predecessor published; the last two are ours and optional."""
+
+    model_config = ConfigDict(extra="ignore")
+    database: DatabaseSecrets
+    kowalski: Account = Account()
+    redis_password: SecretStr | None = None
+    flower: FlowerSecrets | None = None
+
+
+class Limits(BaseModel):
+    """What one submission and one cutout may cost."""
+
+    upload_bytes: int = Field(2 * 2**30, gt=0, description="one request's body")
+    cutout_bytes: int = Field(8 * 2**20, gt=0, description="one cutout's file")
+    cutout_pixels: int = Field(4_000_000, gt=0, description="width x height, checked before decoding")
+    cutouts_per_job: int = Field(200_000, gt=0)
+    unpacked_bytes: int = Field(8 * 2**30, gt=0, description="all members of one archive, unpacked")
+    unpack_ratio: int = Field(200, gt=0, description="unpacked to packed size of one member")
+    fetch_timeout_s: float = Field(20.0, gt=0)
+
+
+class References(BaseModel):
+    """Where references may point. The defaults allow none."""
+
+    schemes: tuple[str, ...] = ("http", "https", "file", "zip")
+    hosts: tuple[str, ...] = Field((), description="host names allowed for http, https and s3; '*' for any")
+    roots: tuple[Path, ...] = Field((), description="folders that file and zip references may be in")
+    private_addresses: bool = Field(False, description="allow hosts that resolve to non-global addresses")
+
+
+class Scoring(BaseModel):
+    """How work is cut up, leased and batched."""
+
+    shard_size: int = Field(256, gt=0, le=2000, description="cutouts per shard")
+    live_below: int = Field(1000, gt=0, description="jobs up to this size go to the live queue")
+    batch_sizes: tuple[int, ...] = Field((1, 8, 32), description="padded, all warmed before ready")
+    decode_threads: int = Field(4, gt=0)
+    lease_s: float = Field(10.0, gt=0)
+    heartbeat_s: float = Field(2.5, gt=0)
+    sweep_s: float = Field(3.0, gt=0)
+    fetch_attempts: int = Field(3, gt=0)
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can set; nested fields as `DA_SCORING__SHARD_SIZE`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DA_", env_nested_delimiter="__", extra="forbid", json_file_encoding="utf-8"
+    )
+
+    state_dir: Path = Path(".state")
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    mongo_url: SecretStr | None = Field(None, description="a replica set; none: the embedded server")
+    mongo_database: str = "deep_asteroids"
+    redis_url: SecretStr | None = Field(None, description="none: the embedded server")
+    blob_url: str | None = Field(None, description="an fsspec URL; none: a folder in state_dir")
+    flower_port: int = Field(5555, ge=0, le=65535)
+    secrets_file: Path = Path("secrets.json")
+    token_days: float = Field(90.0, gt=0)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    limits: Limits = Limits()
+    references: References = References()
+    scoring: Scoring = Scoring()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments over environment over config.json over defaults."""
+        from pydantic_settings import JsonConfigSettingsSource
+
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, JsonConfigSettingsSource(settings_cls, json_file=CONFIG_FILE)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """The secrets. No secret has a default: raises Misconfigured when the file is absent or malformed."""
+        return read_secrets(self.secrets_file)
+
+    @property
+    def blobs(self) -> str:
+        """The fsspec URL of the blob store."""
+        return self.blob_url or f"file://{(self.state_dir / 'blobs').absolute()}"
+
+    def required_mongo_url(self) -> str:
+        """The MongoDB URL; raises Misconfigured when none is set."""
+        return _required(self.mongo_url, "DA_MONGO_URL")
+
+    def required_redis_url(self) -> str:
+        """The Redis URL; raises Misconfigured when none is set."""
+        return _required(self.redis_url, "DA_REDIS_URL")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; raises Misconfigured, naming each wrong field and what was expected."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise Misconfigured(f"settings (DA_* variables, {CONFIG_FILE}): {faults}") from error
+
+
+def read_secrets(path: Path) -> Secrets:
+    """Read a secrets.json; raises Misconfigured without quoting its contents."""
+    shape = '{"database": {"admin_username": ..., "admin_password": ...}, "kowalski": {...}}'
+    try:
+        return Secrets.model_validate(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError as error:
+        raise Misconfigured(f"no secrets file at {path}; expected JSON of the shape {shape}") from error
+    except (ValueError, OSError) as error:
+        raise Misconfigured(f"{path} can't be read as secrets; expected JSON of the shape {shape}") from error
+
+
+def _required(url: SecretStr | None, name: str) -> str:
+    if url is None:
+        raise Misconfigured(f"{name} is not set; `./streaks up` starts servers of its own and sets it")
+    return url.get_secret_value()

@@ -1,0 +1,40 @@
+"""The names that the survey gives its cutouts."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+
+_STREAK = re.compile(r"strkid(\d{10,40})_pid(\d{8,40})")
+_PID_EPOCH = datetime(2017, 1, 1, tzinfo=UTC)
+MAX_NAME = 255
+
+
+def streak_id(name: str) -> str | None:
+    """`strkid…_pid…` out of a file's name or URL, or None when it carries no such id.
+
+    A string, never a number: since 2019 the survey's ids are over 2**53.
+    """
+    match = _STREAK.search(PurePosixPath(name).name)
+    return match[0] if match else None
+
+
+def night_of(cutout: str) -> str | None:
+    """The night `YYYYMMDD` (UTC) that a streak id was exposed in, or None when it carries none.
+
+    The pid holds days since 2017-01-01, then 5 digits of the day's fraction and 4 of readout channel and 15.
+    """
+    match = _STREAK.search(cutout)
+    if match is None:
+        return None
+    days = int(match[2][:-9] or 0)
+    return (_PID_EPOCH + timedelta(days=days)).strftime("%Y%m%d") if days < 100_000 else None
+
+
+def safe_name(name: str) -> str:
+    """A name fit to be shown and stored: no control or direction characters, at most 255 characters."""
+    kept = "".join(
+        c
+        for c in name
+        if c.isprintable() and c not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    )
+    return kept[-MAX_NAME:] or "unnamed"

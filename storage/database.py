@@ -1,0 +1,75 @@
+"""The connection to MongoDB, and its indexes."""
+
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, GEOSPHERE, IndexModel, MongoClient
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.write_concern import WriteConcern
+
+from core.errors import Misconfigured, Unavailable
+
+Document = dict[str, Any]
+Mongo = Database[Document]
+
+INDEXES: dict[str, list[IndexModel]] = {
+    "cutouts": [
+        IndexModel([("night", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("streakid", ASCENDING)]),
+        IndexModel([("jd", ASCENDING), ("plausible", ASCENDING), ("streakid", ASCENDING)]),
+        IndexModel([("midpoint_coordinates.radec_geojson", GEOSPHERE)]),
+    ],
+    "outcomes": [IndexModel([("_id.version", ASCENDING), ("score", ASCENDING)])],
+    "jobs": [
+        IndexModel([("created", DESCENDING)]),
+        IndexModel([("state", ASCENDING)]),
+        IndexModel(
+            [("owner", ASCENDING), ("idempotency.key", ASCENDING)],
+            unique=True,
+            partialFilterExpression={"idempotency.key": {"$type": "string"}},
+            name="idempotency",
+        ),
+    ],
+    "shards": [
+        IndexModel([("_id.job", ASCENDING), ("_id.n", ASCENDING)]),
+        IndexModel([("state", ASCENDING), ("priority", ASCENDING), ("told", ASCENDING)]),
+    ],
+    "models": [IndexModel([("classifier", ASCENDING), ("stage", ASCENDING)])],
+    "tokens": [
+        IndexModel([("user", ASCENDING)]),
+        IndexModel([("expires", ASCENDING)], expireAfterSeconds=0),
+    ],
+    "workers": [IndexModel([("at", ASCENDING)], expireAfterSeconds=3600)],
+}
+
+
+def connect(url: str, name: str, *, patience_s: float = 5.0) -> Mongo:
+    """A database whose writes are acknowledged by a journaled majority.
+
+    Nothing is sent yet; a server that stays away for `patience_s` raises pymongo's own errors later.
+    """
+    client: MongoClient[Document] = MongoClient(
+        url,
+        serverSelectionTimeoutMS=int(patience_s * 1000),
+        connectTimeoutMS=int(patience_s * 1000),
+        socketTimeoutMS=60_000,
+        tz_aware=True,
+        appname="deep-asteroids",
+    )
+    return client.get_database(name, write_concern=WriteConcern(w="majority", j=True))
+
+
+def check(database: Mongo) -> None:
+    """Raises Unavailable when MongoDB does not answer, Misconfigured when it is not a replica set."""
+    try:
+        hello = database.client.admin.command("hello")
+    except PyMongoError as error:
+        raise Unavailable(f"MongoDB does not answer: {type(error).__name__}") from error
+    if "setName" not in hello:
+        raise Misconfigured("MongoDB is a standalone server; expected a replica set (one member will do)")
+
+
+def ensure_indexes(database: Mongo) -> None:
+    """Create what indexes are missing; harmless when they exist."""
+    for collection, indexes in INDEXES.items():
+        database[collection].create_indexes(indexes)

@@ -1,0 +1,107 @@
+"""Jobs: what people asked for. A job that is in this collection was accepted."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pymongo.errors import DuplicateKeyError
+
+from core.errors import Conflict
+from core.job import Job, JobState
+from storage.database import Document, Mongo
+
+_OPEN = [JobState.ACCEPTED, JobState.RUNNING]
+
+
+class JobRepository:
+    """The collection `jobs`."""
+
+    def __init__(self, database: Mongo) -> None:
+        self._jobs = database["jobs"]
+
+    def accept(self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "") -> Job:
+        """Record a job whose shards are recorded already: this insert is the promise that 202 makes.
+
+        Returns the job on record, which is an earlier one where this owner's key was used before.
+        Raises Conflict when that key was used for other contents.
+        """
+        document: Document = {
+            "_id": job.id,
+            "kind": job.kind,
+            "versions": list(job.versions),
+            "priority": job.priority,
+            "owner": job.owner,
+            "items": job.items,
+            "shards": job.shards,
+            "state": job.state,
+            "created": datetime.now(UTC),
+        }
+        if idempotency_key is not None:
+            document["idempotency"] = {"key": idempotency_key, "fingerprint": fingerprint}
+        try:
+            self._jobs.insert_one(document)
+        except DuplicateKeyError:
+            return self._earlier(job.owner, str(idempotency_key), fingerprint)
+        return _job(document)
+
+    def get(self, job: str) -> Job | None:
+        """One job."""
+        document = self._jobs.find_one({"_id": job})
+        return None if document is None else _job(document)
+
+    def newest(self, limit: int, *, before: str | None = None) -> list[Job]:
+        """Jobs, newest first, those older than the id `before`."""
+        query: Document = {} if before is None else {"_id": {"$lt": before}}
+        return [_job(document) for document in self._jobs.find(query).sort("_id", -1).limit(limit)]
+
+    def start(self, job: str) -> Job | None:
+        """Note that somebody works on the job; returns it, or None when there is nothing to work on."""
+        self._jobs.update_one(
+            {"_id": job, "state": JobState.ACCEPTED},
+            {"$set": {"state": JobState.RUNNING, "started": datetime.now(UTC)}},
+        )
+        found = self.get(job)
+        return found if found is not None and not found.state.ended else None
+
+    def finish(self, job: str) -> bool:
+        """Note that every shard is done; False when the job had ended before."""
+        return self._end(job, JobState.FINISHED)
+
+    def cancel(self, job: str) -> bool:
+        """Note that nobody wants the rest; False when the job had ended before."""
+        return self._end(job, JobState.CANCELLED)
+
+    def open_ids(self) -> list[str]:
+        """Ids of the jobs that have not ended."""
+        return [d["_id"] for d in self._jobs.find({"state": {"$in": _OPEN}}, {"_id": True})]
+
+    def ended(self, jobs: Sequence[str]) -> set[str]:
+        """Which of these jobs have ended."""
+        query = {"_id": {"$in": list(jobs)}, "state": {"$nin": _OPEN}}
+        return {d["_id"] for d in self._jobs.find(query, {"_id": True})}
+
+    def _end(self, job: str, state: JobState) -> bool:
+        ended = self._jobs.update_one(
+            {"_id": job, "state": {"$in": _OPEN}}, {"$set": {"state": state, "finished": datetime.now(UTC)}}
+        )
+        return ended.modified_count == 1
+
+    def _earlier(self, owner: str, key: str, fingerprint: str) -> Job:
+        document = self._jobs.find_one({"owner": owner, "idempotency.key": key})
+        if document is None or document["idempotency"]["fingerprint"] != fingerprint:
+            raise Conflict(f"Idempotency-Key {key!r} was used for a job with other contents")
+        return _job(document)
+
+
+def _job(document: Document) -> Job:
+    return Job(
+        id=document["_id"],
+        kind=document["kind"],
+        versions=tuple(document["versions"]),
+        priority=document["priority"],
+        owner=document["owner"],
+        items=document["items"],
+        shards=document["shards"],
+        state=JobState(document["state"]),
+        created=document["created"],
+        finished=document.get("finished"),
+    )

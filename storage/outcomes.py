@@ -1,0 +1,83 @@
+"""Outcomes: inserted once, never updated; a duplicate key means that it is done."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo.errors import BulkWriteError
+
+from core.job import Rejection
+from core.outcome import Outcome
+from storage.database import Document, Mongo
+
+_DUPLICATE_KEY = 11000
+
+
+class OutcomeRepository:
+    """The collection `outcomes`, whose key is {cutout, version}."""
+
+    def __init__(self, database: Mongo) -> None:
+        self._outcomes = database["outcomes"]
+
+    def insert(self, outcomes: Sequence[Outcome], *, provenance: Mapping[str, Any]) -> int:
+        """Insert what is not there yet; returns how many were new.
+
+        `provenance` (job, shard, engine, precision, host) is stored with each.
+        """
+        if not outcomes:
+            return 0
+        now = datetime.now(UTC)
+        documents = [_document(outcome, now) | dict(provenance) for outcome in outcomes]
+        try:
+            self._outcomes.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            faults = error.details["writeErrors"]
+            if any(fault["code"] != _DUPLICATE_KEY for fault in faults):
+                raise
+            return len(documents) - len(faults)
+        return len(documents)
+
+    def find(self, cutouts: Iterable[str], versions: Sequence[str]) -> dict[tuple[str, str], Outcome]:
+        """Outcomes by (cutout, version), of those that exist."""
+        keys = [_key(cutout, version) for cutout in cutouts for version in versions]
+        if not keys:
+            return {}
+        found = (_outcome(document) for document in self._outcomes.find({"_id": {"$in": keys}}))
+        return {(outcome.cutout, outcome.version): outcome for outcome in found}
+
+    def of_cutout(self, cutout: str) -> list[Document]:
+        """All outcomes of one cutout, of every version, as they are stored."""
+        return list(
+            self._outcomes.find({"_id": {"$gte": {"cutout": cutout}, "$lt": {"cutout": cutout + "\0"}}})
+        )
+
+    def scores(
+        self, version: str, *, low: float = 0.0, high: float = 1.0, limit: int = 100
+    ) -> list[tuple[str, float]]:
+        """(cutout, score) of one version with low <= score <= high, highest first."""
+        query = {"_id.version": version, "score": {"$gte": low, "$lte": high}}
+        found = self._outcomes.find(query, {"score": True}).sort("score", -1).limit(limit)
+        return [(document["_id"]["cutout"], document["score"]) for document in found]
+
+
+def _key(cutout: str, version: str) -> Document:
+    return {"cutout": cutout, "version": version}  # MongoDB compares subdocuments in this order of fields
+
+
+def _document(outcome: Outcome, now: datetime) -> Document:
+    document: Document = {"_id": _key(outcome.cutout, outcome.version), "at": now}
+    if outcome.rejection is None:
+        document["score"] = outcome.score
+    else:
+        document["rejection"] = vars(outcome.rejection)
+    return document
+
+
+def _outcome(document: Document) -> Outcome:
+    rejection = document.get("rejection")
+    return Outcome(
+        cutout=document["_id"]["cutout"],
+        version=document["_id"]["version"],
+        score=document.get("score"),
+        rejection=Rejection(**rejection) if rejection else None,
+    )

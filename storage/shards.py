@@ -1,0 +1,212 @@
+"""Shards and their leases: who may work on what, by the database's own clock."""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pymongo import ReturnDocument
+
+from core.job import Item, Lease, Priority, Progress, Rejection, ShardResult
+from storage.database import Document, Mongo
+
+_EXPIRED = {"state": "leased", "$expr": {"$lt": ["$lease_until", "$$NOW"]}}
+_CLAIMABLE = {"$or": [{"state": "waiting"}, _EXPIRED]}
+
+
+class ShardRepository:
+    """The collection `shards`: waiting, leased, done or cancelled; and which items each holds."""
+
+    def __init__(self, database: Mongo, *, lease_s: float = 10.0) -> None:
+        self._shards = database["shards"]
+        self._lease_ms = int(lease_s * 1000)
+
+    def insert(self, job: str, shards: Iterable[Sequence[Item]], *, priority: Priority) -> int:
+        """Record shards 0, 1, 2, … of a job that is not accepted yet; returns how many."""
+        count = 0
+        now = datetime.now(UTC)
+        for n, items in enumerate(shards):
+            self._shards.insert_one(
+                {
+                    "_id": _key(job, n),
+                    "state": "waiting",
+                    "priority": priority,
+                    "size": len(items),
+                    "attempts": 0,
+                    "told": None,
+                    "created": now,
+                    "items": [_item_document(item) for item in items],
+                }
+            )
+            count += 1
+        return count
+
+    def remove(self, job: str) -> None:
+        """Forget the shards of a job that was never accepted."""
+        self._shards.delete_many({"_id.job": job})
+
+    def claim(self, job: str, n: int, *, worker: str) -> Lease | None:
+        """Lease one shard, or None when it is done, cancelled, unknown or somebody else's."""
+        return self._claim({"_id": _key(job, n), **_CLAIMABLE}, worker=worker)
+
+    def claim_waiting(self, priority: Priority, *, worker: str) -> Lease | None:
+        """Lease any shard of this priority that nobody works on, the longest waiting first."""
+        return self._claim({"state": "waiting", "priority": priority}, worker=worker, oldest=True)
+
+    def renew(self, lease: Lease) -> bool:
+        """Extend a lease; False when it was lost or the job was cancelled."""
+        renewed = self._shards.update_one(self._held(lease), [{"$set": {"lease_until": self._lease_end()}}])
+        return renewed.matched_count == 1
+
+    def release(self, lease: Lease) -> None:
+        """Give a shard back unfinished, to be claimed at once by anyone."""
+        change = {"$set": {"state": "waiting", "told": None}, "$unset": {"token": "", "lease_until": ""}}
+        self._shards.update_one(self._held(lease), change)
+
+    def close(self, lease: Lease, result: ShardResult) -> bool:
+        """Record a shard as done, on its token; False when the lease was lost, which changes nothing."""
+        change: Document = {
+            "state": "done",
+            "scored": result.scored,
+            "rejected": result.rejected,
+            "closed": datetime.now(UTC),
+        }
+        for index, (cutout, sha256) in result.cutouts.items():
+            change |= {f"items.{index}.cutout": cutout, f"items.{index}.sha256": sha256}
+        for index, rejection in result.rejections.items():
+            change[f"items.{index}.rejection"] = vars(rejection)
+        closed = self._shards.update_one(
+            self._held(lease), {"$set": change, "$unset": {"token": "", "lease_until": ""}}
+        )
+        return closed.matched_count == 1
+
+    def cancel(self, job: str) -> int:
+        """Cancel every shard that is not done; who works on one loses its lease. Returns how many."""
+        cancelled = self._shards.update_many(
+            {"_id.job": job, "state": {"$in": ["waiting", "leased"]}},
+            {"$set": {"state": "cancelled"}, "$unset": {"token": ""}},
+        )
+        return cancelled.modified_count
+
+    def free_expired(self) -> int:
+        """Return shards whose lease ran out to waiting, to be told of at once; returns how many."""
+        freed = self._shards.update_many(
+            _EXPIRED, {"$set": {"state": "waiting", "told": None}, "$unset": {"token": "", "lease_until": ""}}
+        )
+        return freed.modified_count
+
+    def waiting(self, priority: Priority) -> int:
+        """How many shards of this priority nobody works on."""
+        return self._shards.count_documents({"state": "waiting", "priority": priority})
+
+    def longest_untold(self, priority: Priority, limit: int) -> list[tuple[str, int]]:
+        """(job, n) of waiting shards, those never told of first, then the longest ago."""
+        query = {"state": "waiting", "priority": priority}
+        found = self._shards.find(query, {"_id": True}).sort("told", 1).limit(limit)
+        return [(document["_id"]["job"], document["_id"]["n"]) for document in found]
+
+    def mark_told(self, shards: Sequence[tuple[str, int]]) -> None:
+        """Note that messages were sent for these shards now."""
+        if shards:
+            keys = [_key(job, n) for job, n in shards]
+            self._shards.update_many({"_id": {"$in": keys}}, [{"$set": {"told": "$$NOW"}}])
+
+    def progress(self, job: str) -> Progress:
+        """Count a job's items by what became of them."""
+        counts = next(
+            self._shards.aggregate(
+                [
+                    {"$match": _of_job(job)},
+                    {
+                        "$group": {
+                            "_id": None,
+                            "items": {"$sum": "$size"},
+                            "scored": {"$sum": "$scored"},
+                            "rejected": {"$sum": "$rejected"},
+                            "open": {"$sum": {"$cond": [{"$in": ["$state", ["waiting", "leased"]]}, 1, 0]}},
+                        }
+                    },
+                ]
+            ),
+            {"items": 0, "scored": 0, "rejected": 0, "open": 0},
+        )
+        return Progress(counts["items"], counts["scored"], counts["rejected"], counts["open"])
+
+    def any_open(self, job: str) -> bool:
+        """Whether some shard of the job is waiting or leased."""
+        query = _of_job(job) | {"state": {"$in": ["waiting", "leased"]}}
+        return self._shards.find_one(query, {"_id": True}) is not None
+
+    def items(self, job: str, n: int) -> list[Item] | None:
+        """The items of one shard, in order; None when there is no such shard."""
+        document = self._shards.find_one({"_id": _key(job, n)}, {"items": True})
+        return None if document is None else [_item(item) for item in document["items"]]
+
+    def orphans(self, *, older_than_s: float) -> list[str]:
+        """Ids of jobs that have old shards but were never accepted."""
+        before = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"state": "waiting", "created": {"$lt": before}}},
+            {"$group": {"_id": "$_id.job"}},
+            {"$lookup": {"from": "jobs", "localField": "_id", "foreignField": "_id", "as": "job"}},
+            {"$match": {"job": []}},
+        ]
+        return [document["_id"] for document in self._shards.aggregate(pipeline)]
+
+    def _claim(self, query: Document, *, worker: str, oldest: bool = False) -> Lease | None:
+        token = secrets.token_hex(8)
+        document = self._shards.find_one_and_update(
+            query,
+            [
+                {
+                    "$set": {
+                        "state": "leased",
+                        "token": token,
+                        "worker": {"$literal": worker},
+                        "attempts": {"$add": ["$attempts", 1]},
+                        "lease_until": self._lease_end(),
+                    }
+                }
+            ],
+            sort=[("_id", 1)] if oldest else None,
+            return_document=ReturnDocument.AFTER,
+        )
+        if document is None:
+            return None
+        key = document["_id"]
+        items = tuple(_item(item) for item in document["items"])
+        return Lease(key["job"], key["n"], token, document["attempts"], items)
+
+    def _held(self, lease: Lease) -> Document:
+        return {"_id": _key(lease.job, lease.n), "state": "leased", "token": lease.token}
+
+    def _lease_end(self) -> Document:
+        return {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": self._lease_ms}}
+
+
+def _key(job: str, n: int) -> Document:
+    return {"job": job, "n": n}
+
+
+def _of_job(job: str) -> Document:
+    return {"_id.job": job}
+
+
+def _item_document(item: Item) -> Document:
+    document: Document = {"name": item.name, "cutout": item.cutout, "sha256": item.sha256}
+    if item.reference is not None:
+        document["reference"] = item.reference
+    if item.rejection is not None:
+        document["rejection"] = vars(item.rejection)
+    return document
+
+
+def _item(document: Document) -> Item:
+    rejection = document.get("rejection")
+    return Item(
+        name=document["name"],
+        cutout=document.get("cutout"),
+        sha256=document.get("sha256"),
+        reference=document.get("reference"),
+        rejection=Rejection(**rejection) if rejection else None,
+    )

@@ -1,0 +1,48 @@
+"""Sends messages that say only which shard. Losing one, or sending it twice, changes nothing."""
+
+from collections.abc import Sequence
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from core.errors import Unavailable
+from core.job import Priority
+from tasks.queues import QUEUE_OF
+
+
+class Messenger:
+    """Tells scoring workers which shards wait for them."""
+
+    def __init__(self, app: Celery, redis_url: str) -> None:
+        self._app = app
+        self._redis = Redis.from_url(
+            redis_url, socket_timeout=5, socket_connect_timeout=3, socket_keepalive=True
+        )
+
+    def tell(self, shards: Sequence[tuple[str, int]], priority: Priority) -> None:
+        """Send one message per shard (job, n); raises Unavailable when Redis does not take them."""
+        queue = QUEUE_OF[priority]
+        try:
+            with self._app.producer_or_acquire() as producer:
+                for job, n in shards:
+                    self._app.send_task(
+                        "score_shard", args=[job, n], queue=queue, producer=producer, retry=False
+                    )
+        except (OperationalError, RedisError, OSError) as error:
+            raise Unavailable(f"Redis does not take messages: {type(error).__name__}") from error
+
+    def queue_length(self, priority: Priority) -> int:
+        """Messages that no worker has taken; raises Unavailable when Redis does not answer."""
+        try:
+            return int(self._redis.llen(QUEUE_OF[priority]))
+        except (RedisError, OSError) as error:
+            raise Unavailable(f"Redis does not answer: {type(error).__name__}") from error
+
+    def check(self) -> None:
+        """Raises Unavailable when Redis does not answer."""
+        try:
+            self._redis.ping()
+        except (RedisError, OSError) as error:
+            raise Unavailable(f"Redis does not answer: {type(error).__name__}") from error

@@ -1,0 +1,89 @@
+"""Submitting: from items whose bytes are safe to a job that is a promise."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from core.errors import InvalidRequest, Unavailable
+from core.job import Item, Job, Priority, Rejection, new_job_id
+from core.settings import Scoring
+from storage.cutouts import CutoutRecord
+from storage.record import Record
+from tasks.messenger import Messenger
+
+_log = logging.getLogger(__name__)
+TOLD_AT_ONCE = 500  # the sweeper tells of the rest as the queue drains
+
+
+class Submitter:
+    """Makes the record of a job safe, then tells the workers."""
+
+    def __init__(self, record: Record, messenger: Messenger, scoring: Scoring) -> None:
+        self._record, self._messenger, self._scoring = record, messenger, scoring
+
+    def submit_score(
+        self,
+        items: Sequence[Item],
+        *,
+        owner: str,
+        models: Sequence[str] = (),
+        priority: Priority | None = None,
+        idempotency_key: str | None = None,
+        fingerprint: str = "",
+    ) -> Job:
+        """Record a scoring job and tell the workers of it; on return it survives the loss of any process.
+
+        Parameters
+        ----------
+        items : whose bytes are in the blob store, or that keep a reference.
+        models : versions as a caller names them; none for production.
+        priority : none for live up to the size that the settings give, bulk above.
+        idempotency_key, fingerprint : a repeated key with the same fingerprint returns the first job.
+
+        Raises InvalidRequest for no items or an unknown version, Conflict for a key used for other contents.
+        """
+        if not items:
+            raise InvalidRequest("the job holds no cutouts; expected at least one JPEG or PNG file")
+        versions = self._record.models.resolve(models)
+        queue: Priority = priority or ("live" if len(items) <= self._scoring.live_below else "bulk")
+        job_id = new_job_id()
+        shards = self._record.shards.insert(job_id, self._registered(items), priority=queue)
+        wanted = Job(job_id, versions, queue, owner, items=len(items), shards=shards)
+        job = self._record.jobs.accept(wanted, idempotency_key=idempotency_key, fingerprint=fingerprint)
+        if job.id != job_id:
+            self._record.shards.remove(job_id)
+            return job
+        self._tell(job)
+        return job
+
+    def _registered(self, items: Sequence[Item]) -> Iterator[list[Item]]:
+        """Shards of items whose cutouts are on record; an item that contradicts the record is rejected."""
+        for start in range(0, len(items), self._scoring.shard_size):
+            shard = items[start : start + self._scoring.shard_size]
+            records = [
+                CutoutRecord(item.cutout, item.sha256, item.reference)
+                for item in shard
+                if item.cutout is not None and item.rejection is None
+            ]
+            conflicts = self._record.cutouts.register(records)
+            yield [_checked(item, conflicts.get(item.cutout or "")) for item in shard]
+
+    def _tell(self, job: Job) -> None:
+        shards = [(job.id, n) for n in range(min(job.shards, TOLD_AT_ONCE))]
+        try:
+            self._messenger.tell(shards, job.priority)
+            self._record.shards.mark_told(shards)
+        except Unavailable as error:
+            _log.warning("not told, the sweeper will: %s", error, extra={"job": job.id})
+
+
+def conflict(given: str, recorded: str) -> Rejection:
+    """The rejection of an item whose streak id is on record with other bytes."""
+    detail = f"bytes with sha256 {given[:12]}… under a streak id that is on record with {recorded[:12]}…"
+    return Rejection("submit", "conflict", f"{detail}; expected the same bytes")
+
+
+def _checked(item: Item, recorded: str | None) -> Item:
+    if recorded is None or item.rejection is not None or item.sha256 in (None, recorded):
+        return item
+    return replace(item, rejection=conflict(str(item.sha256), recorded))

@@ -1,0 +1,69 @@
+"""The sweep: what is owed is told of again, what is done is noted."""
+
+import logging
+from typing import Protocol
+
+from core.errors import Unavailable
+from core.job import Priority
+from storage.record import Record
+from tasks import context
+from tasks.app import app
+
+_log = logging.getLogger(__name__)
+WINDOW = 1000  # messages kept in a queue: enough for every worker, bounded for any backlog
+ORPHAN_S = 3600.0
+PRIORITIES: tuple[Priority, ...] = ("live", "bulk")
+
+
+class Bell(Protocol):
+    """What the sweep needs of a messenger."""
+
+    def tell(self, shards: list[tuple[str, int]], priority: Priority) -> None:
+        """Send one message per shard."""
+
+    def queue_length(self, priority: Priority) -> int:
+        """Messages that no worker has taken."""
+
+
+class RecordSweeper:
+    """Compares the record with the queues and mends the difference."""
+
+    def __init__(self, record: Record, messenger: Bell) -> None:
+        self._record, self._messenger = record, messenger
+
+    def sweep(self) -> None:
+        """One round; every step is harmless when repeated."""
+        freed = self._record.shards.free_expired()
+        if freed:
+            _log.warning("leases ran out", extra={"shards": freed})
+        for priority in PRIORITIES:
+            self._tell_owed(priority)
+        self._finish_done()
+        for job in self._record.shards.orphans(older_than_s=ORPHAN_S):
+            self._record.shards.remove(job)
+            _log.warning("removed shards of a job that was never accepted", extra={"job": job})
+
+    def _tell_owed(self, priority: Priority) -> None:
+        """Keep as many messages as shards wait, up to the window: lost ones are made good, none pile up."""
+        waiting = min(self._record.shards.waiting(priority), WINDOW)
+        if not waiting:
+            return
+        try:
+            missing = waiting - self._messenger.queue_length(priority)
+            if missing > 0:
+                shards = self._record.shards.longest_untold(priority, missing)
+                self._messenger.tell(shards, priority)
+                self._record.shards.mark_told(shards)
+        except Unavailable as error:
+            _log.warning("will be told later: %s", error)
+
+    def _finish_done(self) -> None:
+        for job in self._record.jobs.open_ids():
+            if not self._record.shards.any_open(job):
+                self._record.jobs.finish(job)
+
+
+@app.task(name="sweep")  # type: ignore[untyped-decorator]
+def sweep() -> None:
+    """One round of the sweeper of this process."""
+    context.sweeper().sweep()

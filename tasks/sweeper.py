@@ -1,0 +1,41 @@
+"""The maintenance process: Celery beat and the worker of its queue, small, without TensorFlow."""
+
+import logging
+import sys
+
+from core.errors import ServiceError
+from core.settings import load_settings
+from core.telemetry import configure_logging
+from storage.record import open_record
+
+
+def main() -> int:
+    """Sweep until SIGTERM."""
+    try:
+        settings = load_settings()
+        configure_logging(settings.log_level)
+        settings.required_mongo_url()
+        settings.required_redis_url()
+    except ServiceError as error:
+        sys.stderr.write(f"sweeper: {error}\n")
+        return 1
+    for chatty in ("celery.beat", "celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)  # a line each for every sweep otherwise
+    from tasks import context
+    from tasks.app import app
+    from tasks.messenger import Messenger
+    from tasks.queues import MAINTENANCE
+    from tasks.sweep import RecordSweeper
+
+    record = open_record(settings)
+    context.bind_sweeper(RecordSweeper(record, Messenger(app, settings.required_redis_url())))
+    schedule = settings.state_dir / "beat-schedule"
+    schedule.parent.mkdir(parents=True, exist_ok=True)
+    options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level]
+    beat = ["-B", "-s", str(schedule)]
+    app.worker_main(["worker", "-Q", MAINTENANCE, "-P", "solo", "-n", "sweeper@%h", *beat, *options])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

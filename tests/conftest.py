@@ -1,0 +1,59 @@
+"""Real servers for every test that asks for one: started once, with passwords, in a folder of this run."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+
+from cli.local.secrets import ensure_secrets
+from cli.local.servers import embedded_mongo, embedded_redis
+from core.settings import Settings
+from storage.record import Record
+from tests.record import fresh_record, settings_for
+
+
+@pytest.fixture(scope="session")
+def servers_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state folder of the shared servers."""
+    return tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+def mongo_url(servers_dir: Path) -> Iterator[str]:
+    """A MongoDB replica set of one; use `mongo_database`, or a database name of your own."""
+    server = embedded_mongo(servers_dir, ensure_secrets(servers_dir))
+    yield server.start()
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers_dir: Path) -> Iterator[str]:
+    """A Redis, shared by all tests: use names of your own, and expect other keys there."""
+    server = embedded_redis(servers_dir, ensure_secrets(servers_dir))
+    yield server.start()
+    server.kill()
+
+
+@pytest.fixture
+def mongo_database(mongo_url: str) -> Iterator[str]:
+    """The name of a fresh database, dropped afterwards."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield name
+    with MongoClient[dict[str, object]](mongo_url) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def settings(mongo_url: str, redis_url: str, mongo_database: str, tmp_path: Path) -> Settings:
+    """Settings on the shared servers, with a database and a folder of this test."""
+    return settings_for(mongo_url, redis_url, mongo_database, tmp_path)
+
+
+@pytest.fixture
+def record(settings: Settings) -> Iterator[Record]:
+    """A fresh record."""
+    opened = fresh_record(settings)
+    yield opened
+    opened.close()

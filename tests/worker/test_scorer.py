@@ -1,0 +1,271 @@
+"""One shard: every item gets one outcome, whatever else happens."""
+
+import io
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import CutoutRejected, Unavailable
+from core.job import Item, Job, JobState, new_job_id
+from core.model_card import ModelCard
+from core.settings import Scoring, Settings
+from cutouts.decode import DecodeLimits
+from cutouts.names import streak_id
+from cutouts.recipes import Pixels
+from storage.record import Record
+from tasks.app import app
+from tasks.messenger import Messenger
+from tasks.submit import Submitter
+from tests.record import register
+from worker.engine import Scores
+from worker.reader import Reader
+from worker.scorer import ShardScorer
+
+RED, BLUE = "strkid6740938304150004_pid674093830415", "strkid6741187104150011_pid674118710415"
+
+
+class MeanGrey:
+    """An engine whose score is the mean grey level over 255, the same for every version."""
+
+    name, precision, device = "mean-grey-1", "float32", "cpu"
+
+    def __init__(self) -> None:
+        self._versions: list[str] = []
+        self.batches: list[int] = []
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        return tuple(self._versions)
+
+    def load(self, card: ModelCard, weights: bytes) -> None:
+        self._versions.append(card.version)
+
+    def drop(self, version: str) -> None:
+        self._versions.remove(version)
+
+    def warm(self, versions: Sequence[str]) -> None:
+        pass
+
+    def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
+        assert set(versions) <= set(self._versions)
+        self.batches.append(len(batch))
+        mean = batch.mean(axis=(1, 2, 3), dtype=np.float32) / np.float32(255)
+        return np.repeat(mean[:, None], len(versions), axis=1)
+
+
+class Web:
+    """A web of references, some of which fail."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, bytes] = {}
+        self.failures: dict[str, int] = {}
+        self.fetched: list[str] = []
+
+    def __call__(self, reference: str) -> bytes:
+        self.fetched.append(reference)
+        if self.failures.get(reference, 0) > 0:
+            self.failures[reference] -= 1
+            raise Unavailable(f"{reference}: 503")
+        if reference not in self.pages:
+            raise CutoutRejected("fetch", "not_found", f"{reference}: 404")
+        return self.pages[reference]
+
+
+def picture(seed: int, *, shape: tuple[int, int] = (157, 157)) -> bytes:
+    """A noisy PNG cutout."""
+    grey = np.random.default_rng(seed).normal(204, 20, shape).clip(0, 255).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(grey).save(out, "PNG")
+    return out.getvalue()
+
+
+class Bench:
+    """A record, a submitter and a scorer that share it."""
+
+    def __init__(
+        self, record: Record, settings: Settings, scorer: ShardScorer, engine: MeanGrey, web: Web
+    ) -> None:
+        self.record, self.settings, self.scorer, self.engine, self.web = record, settings, scorer, engine, web
+        messenger = Messenger(app, settings.required_redis_url())
+        self.submitter = Submitter(record, messenger, settings.scoring)
+
+    def items(self, files: Sequence[tuple[str, bytes]]) -> list[Item]:
+        items = []
+        for name, data in files:
+            sha256 = self.record.blobs.put(data)
+            items.append(Item(name, streak_id(name) or sha256, sha256))
+        return items
+
+    def submit(self, items: Sequence[Item], **options: object) -> Job:
+        return self.submitter.submit_score(items, owner="me", **options)  # type: ignore[arg-type]
+
+    def run(self, job: Job) -> None:
+        for n in range(job.shards):
+            self.scorer.score_shard(job.id, n)
+
+    def score_of(self, cutout: str) -> float | None:
+        return self.record.outcomes.find([cutout], ["rb@1"])[cutout, "rb@1"].score
+
+
+@pytest.fixture
+def bench(
+    record: Record, settings: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bench]:
+    monkeypatch.setenv("DA_REDIS_URL", redis_url)
+    register(record, "rb@1", "sl@1")
+    small = Scoring(shard_size=5, batch_sizes=(1, 4), fetch_attempts=3)
+    settings = settings.model_copy(update={"scoring": small})
+    engine, web = MeanGrey(), Web()
+    with ThreadPoolExecutor(2) as executor:
+        reader = Reader(record.blobs, web, executor, limits=DecodeLimits(), attempts=3)
+        yield Bench(record, settings, ShardScorer(record, engine, reader, small, worker="me"), engine, web)
+
+
+def test_every_cutout_gets_one_outcome_per_version_and_the_job_finishes(bench: Bench) -> None:
+    job = bench.submit(bench.items([(f"{i}.png", picture(i)) for i in range(12)]))
+    bench.run(job)
+    found = bench.record.jobs.get(job.id)
+    assert found is not None
+    assert found.state == JobState.FINISHED
+    assert bench.record.database["outcomes"].count_documents({}) == 24
+    progress = bench.record.shards.progress(job.id)
+    assert (progress.scored, progress.rejected) == (12, 0)
+
+
+def test_bad_files_are_rejected_and_no_other_score_moves(bench: Bench) -> None:
+    good = [(f"{i}.png", picture(i)) for i in range(4)]
+    whole = picture(9)
+    bad = [("cut.png", whole[: len(whole) // 2]), ("text.jpg", b"not an image"), ("empty.png", b"")]
+    mixed = [bad[0], good[0], bad[1], good[1], good[2], bad[2], good[3]]
+    job = bench.submit(bench.items(mixed))
+    bench.run(job)
+    progress = bench.record.shards.progress(job.id)
+    assert (progress.scored, progress.rejected) == (4, 3)
+    for name, data in good:
+        cutout = bench.items([(name, data)])[0].cutout
+        grey = np.asarray(Image.open(io.BytesIO(data)).resize((144, 144), Image.Resampling.BILINEAR))
+        assert bench.score_of(str(cutout)) == pytest.approx(float(grey.mean()) / 255, abs=1e-6)
+    reasons = {
+        document["rejection"]["reason"]
+        for document in bench.record.database["outcomes"].find({"rejection": {"$exists": True}})
+    }
+    assert reasons == {"truncated", "not_an_image", "empty"}
+
+
+def test_a_redelivered_shard_writes_each_score_once_and_scores_nothing_again(bench: Bench) -> None:
+    job = bench.submit(bench.items([(f"{i}.png", picture(i)) for i in range(4)]))
+    bench.run(job)
+    batches = list(bench.engine.batches)
+    bench.run(job)
+    again = bench.submit(bench.items([(f"{i}.png", picture(i)) for i in range(4)]))
+    bench.run(again)
+    assert bench.engine.batches == batches
+    assert bench.record.shards.progress(again.id).scored == 4
+
+
+def test_one_streak_id_with_two_contents_is_a_conflict_that_is_shown(bench: Bench) -> None:
+    name = f"{RED}_scimref.jpg"
+    job = bench.submit(bench.items([(f"a/{name}", picture(1)), (f"b/{name}", picture(2))]))
+    bench.run(job)
+    first, second = bench.record.shards.items(job.id, 0) or []
+    assert first.rejection is None
+    assert second.rejection is not None
+    assert second.rejection.reason == "conflict"
+    progress = bench.record.shards.progress(job.id)
+    assert (progress.scored, progress.rejected) == (1, 1)
+
+
+def test_the_same_bytes_under_two_names_are_two_items_and_one_cutout(bench: Bench) -> None:
+    job = bench.submit(bench.items([("a.png", picture(1)), ("b.png", picture(1))]))
+    bench.run(job)
+    assert bench.record.shards.progress(job.id).scored == 2
+    assert bench.record.database["outcomes"].count_documents({}) == 2
+
+
+def test_references_are_fetched_retried_and_refused_one_by_one(bench: Bench) -> None:
+    web = bench.web
+    web.pages = {
+        "https://x/a.png": picture(1),
+        f"https://x/{RED}.png": picture(2),
+        "https://x/d.png": picture(3),
+    }
+    web.failures = {"https://x/a.png": 2, "https://x/d.png": 99}
+    references = ["https://x/a.png", f"https://x/{RED}.png", "https://x/gone.png", "https://x/d.png"]
+    job = bench.submit([Item(url, streak_id(url), reference=url) for url in references])
+    bench.run(job)
+    items = bench.record.shards.items(job.id, 0) or []
+    assert [item.rejection.reason if item.rejection else None for item in items] == [
+        None,
+        None,
+        "not_found",
+        "unreachable",
+    ]
+    assert items[0].cutout == items[0].sha256
+    assert items[1].cutout == RED
+    assert web.fetched.count("https://x/d.png") == 3
+
+
+def test_a_reference_whose_bytes_contradict_the_record_is_a_conflict(bench: Bench) -> None:
+    bench.run(bench.submit(bench.items([(f"{BLUE}.png", picture(1))])))
+    recorded = bench.record.cutouts.get(BLUE)
+    bench.web.pages = {f"https://x/{BLUE}.png": picture(2)}
+    register(bench.record, "kd@1")
+    job = bench.submit([Item("b", BLUE, reference=f"https://x/{BLUE}.png")], models=["kd@1"])
+    bench.run(job)
+    items = bench.record.shards.items(job.id, 0) or []
+    assert items[0].rejection is not None
+    assert items[0].rejection.reason == "conflict"
+    after = bench.record.cutouts.get(BLUE)
+    assert recorded is not None
+    assert after is not None
+    assert after["sha256"] == recorded["sha256"]
+
+
+def test_production_fields_are_those_of_the_versions_in_production(bench: Bench) -> None:
+    bench.run(bench.submit(bench.items([(f"{RED}.png", picture(1))])))
+    document = bench.record.cutouts.get(RED)
+    assert document is not None
+    assert document["rb"] == document["sl"] == bench.score_of(RED)
+    assert document["plausible"] is True
+    assert document["versions"] == {"rb": "rb@1", "sl": "sl@1"}
+
+
+def test_a_bulk_shard_lets_live_work_go_first_between_two_batches(bench: Bench) -> None:
+    bulk = bench.submit(bench.items([(f"{i}.png", picture(i)) for i in range(5)]), priority="bulk")
+    live = bench.submit(bench.items([("live.png", picture(99))]), priority="live")
+    bench.scorer.score_shard(bulk.id, 0)
+    found = bench.record.jobs.get(live.id)
+    assert found is not None
+    assert found.state == JobState.FINISHED
+    assert bench.engine.batches == [4, 1, 1]
+
+
+def test_a_shard_without_an_accepted_job_is_given_back_untouched(bench: Bench) -> None:
+    job = new_job_id()
+    bench.record.shards.insert(job, [bench.items([("a.png", picture(1))])], priority="live")
+    bench.scorer.score_shard(job, 0)
+    assert bench.engine.batches == []
+    assert bench.record.shards.claim(job, 0, worker="other") is not None
+
+
+def test_a_cancelled_job_is_not_worked_on(bench: Bench) -> None:
+    job = bench.submit(bench.items([("a.png", picture(1))]))
+    assert bench.record.jobs.cancel(job.id)
+    bench.record.shards.cancel(job.id)
+    bench.run(job)
+    assert bench.engine.batches == []
+
+
+def test_a_blob_that_vanished_is_a_rejection_that_says_so(bench: Bench, tmp_path: Path) -> None:
+    items = bench.items([("a.png", picture(1)), ("b.png", picture(2))])
+    job = bench.submit(items)
+    next((tmp_path / "blobs").glob(f"*/{items[0].sha256}")).unlink()
+    bench.run(job)
+    first, second = bench.record.shards.items(job.id, 0) or []
+    assert first.rejection is not None
+    assert first.rejection.reason == "blob_missing"
+    assert second.rejection is None

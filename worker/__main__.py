@@ -1,0 +1,60 @@
+"""`python -m worker`: a Celery worker for both score queues, live first, with one scoring process."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+from core.errors import ServiceError
+from core.settings import Settings, load_settings
+from core.telemetry import configure_logging
+
+IDLE_CHECK_S = 2.0
+IDLE_ROUNDS = 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Work until SIGTERM; finishes the shard at hand first."""
+    parser = argparse.ArgumentParser(
+        prog="worker", description="Score shards with the networks in production."
+    )
+    parser.add_argument("--exit-when-idle", action="store_true", help="end when there is no work")
+    args = parser.parse_args(argv)
+    try:
+        settings = load_settings()
+        configure_logging(settings.log_level)
+        settings.required_mongo_url()
+        settings.required_redis_url()
+    except ServiceError as error:
+        sys.stderr.write(f"worker: {error}\n")
+        return 1
+    from tasks.app import app
+    from tasks.queues import QUEUE_OF
+
+    app.conf.imports = (*app.conf.imports, "worker.process")
+    if args.exit_when_idle:
+        threading.Thread(target=_end_when_idle, args=[settings], name="idle", daemon=True).start()
+    queues = ",".join(QUEUE_OF[priority] for priority in ("live", "bulk"))
+    options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level]
+    app.worker_main(["worker", "-Q", queues, "-n", f"score-{os.getpid()}@%h", *options])
+    return 0
+
+
+def _end_when_idle(settings: Settings) -> None:
+    """SIGTERM this process once its child is ready and no job has been open for a few rounds."""
+    from storage.record import open_record
+
+    record = open_record(settings, patience_s=30.0)
+    idle = 0
+    while idle < IDLE_ROUNDS:
+        time.sleep(IDLE_CHECK_S)
+        ready = any(worker.name for worker in record.workers.ready())
+        idle = idle + 1 if ready and not record.jobs.open_ids() else 0
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""The interface between the worker and a neural network library."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.model_card import ModelCard
+from cutouts.recipes import Pixels
+
+Scores = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """Holds networks and runs them on batches."""
+
+    @property
+    def name(self) -> str:
+        """The library and its version, such as "tensorflow-2.21.0"."""
+
+    @property
+    def precision(self) -> str:
+        """What it computes in, such as "float32"."""
+
+    @property
+    def device(self) -> str:
+        """What it computes on, in the library's words."""
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The model versions it holds."""
+
+    def load(self, card: ModelCard, weights: bytes) -> None:
+        """Hold one more network; raises Misconfigured for weights that are not those of the card."""
+
+    def drop(self, version: str) -> None:
+        """Hold a network no longer."""
+
+    def warm(self, versions: Sequence[str]) -> None:
+        """Compile and run every batch shape for these versions together, so that no request waits for it."""
+
+    def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
+        """Run these versions on a batch.
+
+        Parameters
+        ----------
+        batch : (n, 144, 144, 1) uint8, n of any size; the device divides by 255.
+
+        Returns (n, len(versions)) float32, each 0..1. A row depends on its own cutout only.
+        """

@@ -1,0 +1,117 @@
+"""The scoring process: what Celery's pool child does as it starts, and what it tells of itself."""
+
+import logging
+import os
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from celery.signals import worker_process_init, worker_process_shutdown
+from pymongo.errors import PyMongoError
+
+from core.settings import Settings, load_settings
+from core.telemetry import configure_logging
+from cutouts.decode import DecodeLimits
+from cutouts.sources import read_reference
+from storage.database import ensure_indexes
+from storage.record import Record, open_record
+from storage.workers import WorkerInfo
+from tasks import context
+from worker.engine import Engine
+from worker.reader import Reader
+from worker.scorer import ShardScorer
+
+_log = logging.getLogger(__name__)
+REPORT_EVERY_S = 5.0
+PATIENCE_S = 30.0  # a mongod that restarts is back within this time
+
+
+class ScoringProcess:
+    """One engine with the production networks, and the thread that reports it."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._record = open_record(settings, patience_s=PATIENCE_S)
+        self._engine = engine
+        self._stop = threading.Event()
+        self.scorer = _scorer(settings, self._record, engine, self.name)
+
+    def start(self) -> None:
+        """Load and warm the production networks, then say that this worker is ready."""
+        ensure_indexes(self._record.database)
+        self._record.models.register_shipped()
+        versions = self._record.models.production()
+        self.scorer.load(versions)
+        self._report()
+        threading.Thread(target=self._keep_reporting, name="presence", daemon=True).start()
+        _log.info("ready", extra={"versions": versions, "engine": self._engine.name, "worker": self.name})
+
+    def stop(self) -> None:
+        """Say that this worker has ended."""
+        self._stop.set()
+        self._record.workers.leave(self.name)
+        self._record.close()
+
+    def _keep_reporting(self) -> None:
+        while not self._stop.wait(REPORT_EVERY_S):
+            try:
+                self._report()
+            except PyMongoError as error:
+                _log.warning("presence not reported: %s", type(error).__name__)
+
+    def _report(self) -> None:
+        self._record.workers.report(
+            WorkerInfo(
+                name=self.name,
+                engine=self._engine.name,
+                device=self._engine.device,
+                versions=self._engine.versions,
+                scored=self.scorer.scored,
+                rss_bytes=_rss_bytes(),
+            )
+        )
+
+
+def _scorer(settings: Settings, record: Record, engine: Engine, name: str) -> ShardScorer:
+    limits, scoring = settings.limits, settings.scoring
+    fetch = partial(
+        read_reference,
+        policy=settings.references,
+        max_bytes=limits.cutout_bytes,
+        timeout_s=limits.fetch_timeout_s,
+    )
+    reader = Reader(
+        record.blobs,
+        fetch,
+        ThreadPoolExecutor(scoring.decode_threads, thread_name_prefix="read"),
+        limits=DecodeLimits(limits.cutout_bytes, limits.cutout_pixels),
+        attempts=scoring.fetch_attempts,
+    )
+    return ShardScorer(record, engine, reader, scoring, worker=name)
+
+
+def _rss_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+_processes: list[ScoringProcess] = []
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _start(**_: object) -> None:
+    from worker.tensorflow_engine import TensorFlowEngine  # up to 20 s, in the pool's child only
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    process = ScoringProcess(settings, TensorFlowEngine(settings.scoring.batch_sizes))
+    process.start()
+    context.bind_scorer(process.scorer)
+    _processes.append(process)
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _end(**_: object) -> None:
+    while _processes:
+        _processes.pop().stop()

@@ -1,0 +1,191 @@
+"""Works on one shard: claim, read, score in batches, write outcomes once, close."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+
+import numpy as np
+
+from core.decision import classifier_of, is_plausible
+from core.errors import InvalidRequest
+from core.job import Item, Job, Lease, Rejection, ShardResult
+from core.outcome import Outcome
+from core.settings import Scoring
+from storage.cutouts import CutoutRecord
+from storage.record import Record
+from tasks.submit import conflict
+from worker.engine import Engine
+from worker.heartbeat import Heartbeat
+from worker.reader import Reader, ReadItem
+
+_log = logging.getLogger(__name__)
+VERSIONS_HELD = 6
+
+
+class ShardScorer:
+    """The scorer of this process: one engine, one shard at a time, live ones in between."""
+
+    def __init__(
+        self, record: Record, engine: Engine, reader: Reader, settings: Scoring, *, worker: str
+    ) -> None:
+        self._record, self._engine, self._reader = record, engine, reader
+        self._settings, self._worker = settings, worker
+        self._batch = max(settings.batch_sizes)
+        self._recipes: dict[str, str] = {}
+        self.scored = 0
+
+    def load(self, versions: Sequence[str]) -> None:
+        """Hold and warm these versions, dropping the longest held where there are too many."""
+        missing = [version for version in versions if version not in self._engine.versions]
+        for version in missing:
+            card = self._record.models.get(version)
+            if card is None:
+                raise InvalidRequest(f"model version {version} is not registered")
+            self._engine.load(card, self._record.models.weights(card))
+            self._recipes[version] = card.recipe
+        for version in self._engine.versions[: max(0, len(self._engine.versions) - VERSIONS_HELD)]:
+            if version not in versions:
+                self._engine.drop(version)
+        if missing:
+            self._engine.warm(versions)
+
+    def score_shard(self, job: str, n: int) -> None:
+        """Score a shard if it can be claimed; a message that is doubled, late or wrong changes nothing."""
+        lease = self._record.shards.claim(job, n, worker=self._worker)
+        if lease is not None:
+            self._work(lease)
+
+    def _work(self, lease: Lease) -> None:
+        where = {"job": lease.job, "shard": lease.n}
+        job = self._record.jobs.start(lease.job)
+        if job is None:
+            self._record.shards.release(lease)
+            return
+        with Heartbeat(self._record.shards, lease, every_s=self._settings.heartbeat_s) as heartbeat:
+            self.load(job.versions)
+            result = self._score_items(job, lease, heartbeat)
+        if result is None or not self._record.shards.close(lease, result):
+            _log.warning("lease lost; what was scored stays", extra=where)
+            return
+        self.scored += result.scored
+        _log.info("shard done", extra=where | {"scored": result.scored, "rejected": result.rejected})
+        if not self._record.shards.any_open(job.id):
+            self._record.jobs.finish(job.id)
+
+    def _score_items(self, job: Job, lease: Lease, heartbeat: Heartbeat) -> ShardResult | None:
+        """Give every item an outcome or a rejection; None when the lease was lost on the way."""
+        items: dict[int, Item] = {i: item for i, item in enumerate(lease.items) if item.rejection is None}
+        known = self._record.outcomes.find(_cutouts(items.values()), job.versions)
+        todo = [
+            (i, item)
+            for i, item in items.items()
+            if item.cutout is None or any((item.cutout, version) not in known for version in job.versions)
+        ]
+        recipes = sorted({self._recipes[version] for version in job.versions})
+        cutouts: dict[int, str] = {i: item.cutout for i, item in items.items() if item.cutout is not None}
+        learnt: dict[int, tuple[str, str]] = {}
+        rejections: dict[int, Rejection] = {}
+        for batch in _batches(self._reader.read(todo, recipes), self._batch):
+            if heartbeat.lost:
+                return None
+            rejections |= self._refused(batch, items)
+            usable = [read for read in batch if read.index not in rejections]
+            for read in usable:
+                if items[read.index].reference is not None:
+                    learnt[read.index] = (str(read.cutout), str(read.sha256))
+                cutouts[read.index] = str(read.cutout)
+            self._write(job, lease, usable)
+            if job.priority == "bulk":
+                self._serve_live()
+        wanted = {i: cutout for i, cutout in cutouts.items() if i not in rejections}
+        return self._summary(job, lease, wanted, learnt, rejections)
+
+    def _refused(self, batch: Sequence[ReadItem], items: Mapping[int, Item]) -> dict[int, Rejection]:
+        """Items whose source failed, or whose bytes contradict the record."""
+        refused = {read.index: read.fetch_rejection for read in batch if read.fetch_rejection is not None}
+        fetched = [read for read in batch if items[read.index].reference and read.index not in refused]
+        records = [CutoutRecord(str(r.cutout), r.sha256, items[r.index].reference) for r in fetched]
+        conflicts = self._record.cutouts.register(records) if records else {}
+        for read in fetched:
+            recorded = conflicts.get(str(read.cutout), read.sha256)
+            if recorded != read.sha256:
+                refused[read.index] = conflict(str(read.sha256), str(recorded))
+        return refused
+
+    def _write(self, job: Job, lease: Lease, batch: Sequence[ReadItem]) -> None:
+        """Score a batch and insert its outcomes."""
+        self.load(job.versions)  # a live shard in between may have needed others
+        outcomes = [
+            Outcome(str(read.cutout), version, rejection=read.decode_rejection)
+            for read in batch
+            if read.decode_rejection is not None
+            for version in job.versions
+        ]
+        readable = [read for read in batch if read.decode_rejection is None]
+        for recipe, versions in self._by_recipe(job.versions).items():
+            if not readable:
+                break
+            scores = self._engine.score(np.stack([read.pixels[recipe] for read in readable]), versions)
+            outcomes += [
+                Outcome(str(read.cutout), version, score=float(score))
+                for read, row in zip(readable, scores, strict=True)
+                for version, score in zip(versions, row, strict=True)
+            ]
+        provenance = {"job": job.id, "shard": lease.n, "worker": self._worker}
+        provenance |= {"engine": self._engine.name, "precision": self._engine.precision}
+        self._record.outcomes.insert(outcomes, provenance=provenance)
+
+    def _summary(
+        self,
+        job: Job,
+        lease: Lease,
+        cutouts: Mapping[int, str],
+        learnt: dict[int, tuple[str, str]],
+        rejections: dict[int, Rejection],
+    ) -> ShardResult:
+        """Count from the record what became of the items, and bring the production fields up to date."""
+        outcomes = self._record.outcomes.find(set(cutouts.values()), job.versions)
+        scores: dict[str, dict[str, float]] = {}
+        scored = 0
+        for cutout in cutouts.values():
+            found = [outcomes[cutout, version] for version in job.versions]
+            if all(outcome.score is not None for outcome in found):
+                scored += 1
+                scores[cutout] = {outcome.version: float(outcome.score or 0.0) for outcome in found}
+        if set(job.versions) == set(self._record.models.production()):
+            self._record.cutouts.set_production(self._production_fields(job, scores))
+        learnt = {i: pair for i, pair in learnt.items() if i not in rejections}
+        return ShardResult(scored, len(lease.items) - scored, learnt, rejections)
+
+    def _production_fields(
+        self, job: Job, scores: Mapping[str, Mapping[str, float]]
+    ) -> dict[str, dict[str, object]]:
+        thresholds = self._record.models.thresholds(job.versions)
+        versions = {classifier_of(version): version for version in job.versions}
+        now = datetime.now(UTC)
+        return {
+            cutout: {classifier_of(version): score for version, score in found.items()}
+            | {"plausible": is_plausible(found, thresholds), "versions": versions, "last_modified": now}
+            for cutout, found in scores.items()
+        }
+
+    def _by_recipe(self, versions: Sequence[str]) -> dict[str, list[str]]:
+        grouped: dict[str, list[str]] = {}
+        for version in versions:
+            grouped.setdefault(self._recipes[version], []).append(version)
+        return grouped
+
+    def _serve_live(self) -> None:
+        """Between two batches of a bulk shard, work on what people wait for."""
+        while (lease := self._record.shards.claim_waiting("live", worker=self._worker)) is not None:
+            self._work(lease)
+
+
+def _cutouts(items: Iterable[Item]) -> set[str]:
+    return {item.cutout for item in items if item.cutout is not None}
+
+
+def _batches(items: Iterator[ReadItem], size: int) -> Iterator[list[ReadItem]]:
+    while batch := list(islice(items, size)):
+        yield batch

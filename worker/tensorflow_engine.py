@@ -1,0 +1,81 @@
+"""The reference engine: TensorFlow, float32, one traced function per set of versions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from core.model_card import ModelCard
+from cutouts.recipes import SIZE_PX, Pixels
+from models.bundle import load_network
+from worker.engine import Scores
+
+
+class TensorFlowEngine:
+    """Runs networks in batches of fixed sizes: what is over is cut, what is under is padded."""
+
+    name = f"tensorflow-{tf.__version__}"
+    precision = "float32"
+
+    def __init__(self, batch_sizes: Sequence[int]) -> None:
+        self._sizes = tuple(sorted(batch_sizes))
+        self._networks: dict[str, keras.Model] = {}
+        self._traced: dict[tuple[str, ...], Any] = {}
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+
+    @property
+    def device(self) -> str:
+        """The first GPU that TensorFlow sees, else the CPU."""
+        gpus = tf.config.list_physical_devices("GPU")
+        if not gpus:
+            return "cpu"
+        return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu"))
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The model versions it holds."""
+        return tuple(self._networks)
+
+    def load(self, card: ModelCard, weights: bytes) -> None:
+        """Hold one more network."""
+        self._networks[card.version] = load_network(card, weights)
+
+    def drop(self, version: str) -> None:
+        """Hold a network no longer, and no function that uses it."""
+        self._networks.pop(version, None)
+        self._traced = {key: traced for key, traced in self._traced.items() if version not in key}
+
+    def warm(self, versions: Sequence[str]) -> None:
+        """Trace and run every batch size."""
+        for size in self._sizes:
+            self.score(np.zeros((size, SIZE_PX, SIZE_PX, 1), np.uint8), versions)
+
+    def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
+        """Run these versions on a batch of any size."""
+        run = self._function(tuple(versions))
+        largest = self._sizes[-1]
+        parts = [self._padded(run, batch[i : i + largest]) for i in range(0, len(batch), largest)]
+        return np.concatenate(parts) if parts else np.empty((0, len(versions)), np.float32)
+
+    def _padded(self, run: Any, part: Pixels) -> Scores:
+        size = next(size for size in self._sizes if size >= len(part))
+        if size > len(part):
+            padding = np.zeros((size - len(part), *part.shape[1:]), np.uint8)
+            scores: Scores = run(np.concatenate([part, padding])).numpy()
+            return scores[: len(part)]
+        whole: Scores = run(part).numpy()
+        return whole
+
+    def _function(self, versions: tuple[str, ...]) -> Any:
+        if versions not in self._traced:
+            networks = [self._networks[version] for version in versions]
+
+            @tf.function(reduce_retracing=False)  # type: ignore[untyped-decorator]
+            def run(batch: Any) -> Any:
+                unit = tf.cast(batch, tf.float32) / 255.0
+                return tf.concat([network(unit, training=False) for network in networks], axis=1)
+
+            self._traced[versions] = run
+        return self._traced[versions]

@@ -37,7 +37,7 @@ class ModelRegistry:
 
     def register_shipped(self, folder: Path = SHIPPED) -> list[str]:
         """Register the versions that come with the repository; those of a new classifier go to production."""
-        cards = [(path, _read_card(path)) for path in sorted(folder.glob("*/card.json"))]
+        cards = [(path, read_card(path)) for path in sorted(folder.glob("*/card.json"))]
         for path, card in cards:
             self.register(card, (path.parent / "weights.npz").read_bytes())
         for classifier in {card.classifier for _, card in cards}:
@@ -105,7 +105,8 @@ def _number(card: ModelCard) -> int:
     return int(card.version.split("@")[1])
 
 
-def _read_card(path: Path) -> ModelCard:
+def read_card(path: Path) -> ModelCard:
+    """A card from its file; raises Misconfigured when it is none."""
     try:
         return ModelCard.model_validate_json(path.read_text("utf-8"))
     except ValueError as error:

@@ -16,7 +16,7 @@ class Messenger:
     """Tells scoring workers which shards wait for them."""
 
     def __init__(self, app: Celery, redis_url: str) -> None:
-        self._app = app
+        self._app, self._url = app, redis_url
         self._redis = Redis.from_url(
             redis_url, socket_timeout=5, socket_connect_timeout=3, socket_keepalive=True
         )
@@ -25,7 +25,10 @@ class Messenger:
         """Send one message per shard (job, n); raises Unavailable when Redis does not take them."""
         queue = QUEUE_OF[priority]
         try:
-            with self._app.producer_or_acquire() as producer:
+            with (
+                self._app.connection_for_write(self._url) as connection,
+                self._app.amqp.Producer(connection) as producer,
+            ):
                 for job, n in shards:
                     self._app.send_task(
                         "score_shard", args=[job, n], queue=queue, producer=producer, retry=False

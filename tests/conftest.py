@@ -46,8 +46,11 @@ def mongo_database(mongo_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(mongo_url: str, redis_url: str, mongo_database: str, tmp_path: Path) -> Settings:
+def settings(
+    mongo_url: str, redis_url: str, mongo_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
     """Settings on the shared servers, with a database and a folder of this test."""
+    monkeypatch.setenv("DA_REDIS_URL", redis_url)  # Celery reads it once, when the app is first used
     return settings_for(mongo_url, redis_url, mongo_database, tmp_path)
 
 

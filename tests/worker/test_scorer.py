@@ -21,6 +21,7 @@ from tasks.app import app
 from tasks.messenger import Messenger
 from tasks.submit import Submitter
 from tests.record import register
+from tests.worker.pictures import noisy_png
 from worker.engine import Scores
 from worker.reader import Reader
 from worker.scorer import ShardScorer
@@ -75,14 +76,6 @@ class Web:
         return self.pages[reference]
 
 
-def picture(seed: int, *, shape: tuple[int, int] = (157, 157)) -> bytes:
-    """A noisy PNG cutout."""
-    grey = np.random.default_rng(seed).normal(204, 20, shape).clip(0, 255).astype(np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(grey).save(out, "PNG")
-    return out.getvalue()
-
-
 class Bench:
     """A record, a submitter and a scorer that share it."""
 
@@ -112,10 +105,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(
-    record: Record, settings: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Bench]:
-    monkeypatch.setenv("DA_REDIS_URL", redis_url)
+def bench(record: Record, settings: Settings) -> Iterator[Bench]:
     register(record, "rb@1", "sl@1")
     small = Scoring(shard_size=5, batch_sizes=(1, 4), fetch_attempts=3)
     settings = settings.model_copy(update={"scoring": small})
@@ -126,7 +116,7 @@ def bench(
 
 
 def test_every_cutout_gets_one_outcome_per_version_and_the_job_finishes(bench: Bench) -> None:
-    job = bench.submit(bench.items([(f"{i}.png", picture(i)) for i in range(12)]))
+    job = bench.submit(bench.items([(f"{i}.png", noisy_png(i)) for i in range(12)]))
     bench.run(job)
     found = bench.record.jobs.get(job.id)
     assert found is not None
@@ -137,8 +127,8 @@ def test_every_cutout_gets_one_outcome_per_version_and_the_job_finishes(bench: B
 
 
 def test_bad_files_are_rejected_and_no_other_score_moves(bench: Bench) -> None:
-    good = [(f"{i}.png", picture(i)) for i in range(4)]
-    whole = picture(9)
+    good = [(f"{i}.png", noisy_png(i)) for i in range(4)]
+    whole = noisy_png(9)
     bad = [("cut.png", whole[: len(whole) // 2]), ("text.jpg", b"not an image"), ("empty.png", b"")]
     mixed = [bad[0], good[0], bad[1], good[1], good[2], bad[2], good[3]]
     job = bench.submit(bench.items(mixed))
@@ -157,11 +147,11 @@ def test_bad_files_are_rejected_and_no_other_score_moves(bench: Bench) -> None:
 
 
 def test_a_redelivered_shard_writes_each_score_once_and_scores_nothing_again(bench: Bench) -> None:
-    job = bench.submit(bench.items([(f"{i}.png", picture(i)) for i in range(4)]))
+    job = bench.submit(bench.items([(f"{i}.png", noisy_png(i)) for i in range(4)]))
     bench.run(job)
     batches = list(bench.engine.batches)
     bench.run(job)
-    again = bench.submit(bench.items([(f"{i}.png", picture(i)) for i in range(4)]))
+    again = bench.submit(bench.items([(f"{i}.png", noisy_png(i)) for i in range(4)]))
     bench.run(again)
     assert bench.engine.batches == batches
     assert bench.record.shards.progress(again.id).scored == 4
@@ -169,7 +159,7 @@ def test_a_redelivered_shard_writes_each_score_once_and_scores_nothing_again(ben
 
 def test_one_streak_id_with_two_contents_is_a_conflict_that_is_shown(bench: Bench) -> None:
     name = f"{RED}_scimref.jpg"
-    job = bench.submit(bench.items([(f"a/{name}", picture(1)), (f"b/{name}", picture(2))]))
+    job = bench.submit(bench.items([(f"a/{name}", noisy_png(1)), (f"b/{name}", noisy_png(2))]))
     bench.run(job)
     first, second = bench.record.shards.items(job.id, 0) or []
     assert first.rejection is None
@@ -180,7 +170,7 @@ def test_one_streak_id_with_two_contents_is_a_conflict_that_is_shown(bench: Benc
 
 
 def test_the_same_bytes_under_two_names_are_two_items_and_one_cutout(bench: Bench) -> None:
-    job = bench.submit(bench.items([("a.png", picture(1)), ("b.png", picture(1))]))
+    job = bench.submit(bench.items([("a.png", noisy_png(1)), ("b.png", noisy_png(1))]))
     bench.run(job)
     assert bench.record.shards.progress(job.id).scored == 2
     assert bench.record.database["outcomes"].count_documents({}) == 2
@@ -189,9 +179,9 @@ def test_the_same_bytes_under_two_names_are_two_items_and_one_cutout(bench: Benc
 def test_references_are_fetched_retried_and_refused_one_by_one(bench: Bench) -> None:
     web = bench.web
     web.pages = {
-        "https://x/a.png": picture(1),
-        f"https://x/{RED}.png": picture(2),
-        "https://x/d.png": picture(3),
+        "https://x/a.png": noisy_png(1),
+        f"https://x/{RED}.png": noisy_png(2),
+        "https://x/d.png": noisy_png(3),
     }
     web.failures = {"https://x/a.png": 2, "https://x/d.png": 99}
     references = ["https://x/a.png", f"https://x/{RED}.png", "https://x/gone.png", "https://x/d.png"]
@@ -210,9 +200,9 @@ def test_references_are_fetched_retried_and_refused_one_by_one(bench: Bench) -> 
 
 
 def test_a_reference_whose_bytes_contradict_the_record_is_a_conflict(bench: Bench) -> None:
-    bench.run(bench.submit(bench.items([(f"{BLUE}.png", picture(1))])))
+    bench.run(bench.submit(bench.items([(f"{BLUE}.png", noisy_png(1))])))
     recorded = bench.record.cutouts.get(BLUE)
-    bench.web.pages = {f"https://x/{BLUE}.png": picture(2)}
+    bench.web.pages = {f"https://x/{BLUE}.png": noisy_png(2)}
     register(bench.record, "kd@1")
     job = bench.submit([Item("b", BLUE, reference=f"https://x/{BLUE}.png")], models=["kd@1"])
     bench.run(job)
@@ -226,7 +216,7 @@ def test_a_reference_whose_bytes_contradict_the_record_is_a_conflict(bench: Benc
 
 
 def test_production_fields_are_those_of_the_versions_in_production(bench: Bench) -> None:
-    bench.run(bench.submit(bench.items([(f"{RED}.png", picture(1))])))
+    bench.run(bench.submit(bench.items([(f"{RED}.png", noisy_png(1))])))
     document = bench.record.cutouts.get(RED)
     assert document is not None
     assert document["rb"] == document["sl"] == bench.score_of(RED)
@@ -235,8 +225,8 @@ def test_production_fields_are_those_of_the_versions_in_production(bench: Bench)
 
 
 def test_a_bulk_shard_lets_live_work_go_first_between_two_batches(bench: Bench) -> None:
-    bulk = bench.submit(bench.items([(f"{i}.png", picture(i)) for i in range(5)]), priority="bulk")
-    live = bench.submit(bench.items([("live.png", picture(99))]), priority="live")
+    bulk = bench.submit(bench.items([(f"{i}.png", noisy_png(i)) for i in range(5)]), priority="bulk")
+    live = bench.submit(bench.items([("live.png", noisy_png(99))]), priority="live")
     bench.scorer.score_shard(bulk.id, 0)
     found = bench.record.jobs.get(live.id)
     assert found is not None
@@ -246,14 +236,14 @@ def test_a_bulk_shard_lets_live_work_go_first_between_two_batches(bench: Bench) 
 
 def test_a_shard_without_an_accepted_job_is_given_back_untouched(bench: Bench) -> None:
     job = new_job_id()
-    bench.record.shards.insert(job, [bench.items([("a.png", picture(1))])], priority="live")
+    bench.record.shards.insert(job, [bench.items([("a.png", noisy_png(1))])], priority="live")
     bench.scorer.score_shard(job, 0)
     assert bench.engine.batches == []
     assert bench.record.shards.claim(job, 0, worker="other") is not None
 
 
 def test_a_cancelled_job_is_not_worked_on(bench: Bench) -> None:
-    job = bench.submit(bench.items([("a.png", picture(1))]))
+    job = bench.submit(bench.items([("a.png", noisy_png(1))]))
     assert bench.record.jobs.cancel(job.id)
     bench.record.shards.cancel(job.id)
     bench.run(job)
@@ -261,7 +251,7 @@ def test_a_cancelled_job_is_not_worked_on(bench: Bench) -> None:
 
 
 def test_a_blob_that_vanished_is_a_rejection_that_says_so(bench: Bench, tmp_path: Path) -> None:
-    items = bench.items([("a.png", picture(1)), ("b.png", picture(2))])
+    items = bench.items([("a.png", noisy_png(1)), ("b.png", noisy_png(2))])
     job = bench.submit(items)
     next((tmp_path / "blobs").glob(f"*/{items[0].sha256}")).unlink()
     bench.run(job)

@@ -1,0 +1,51 @@
+"""`python -m bench.bare_engine BUNDLES PIXELS`: the engine without the service, run on command.
+
+Reads a line from stdin, "engine FROM TO" or "predict FROM TO", scores these rows of the array, and answers with
+one line of JSON: seconds, and its peak memory so far.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from cutouts.recipes import Pixels
+from models.bundle import load_network, read_card, read_weights
+from worker.tensorflow_engine import TensorFlowEngine
+
+
+def main(bundles: Path, pixels_file: Path, batch: int) -> None:
+    """Load and warm, say ready, then do as told until stdin ends."""
+    pixels: Pixels = np.load(pixels_file, mmap_mode="r")
+    engine = TensorFlowEngine((batch,))
+    folders = sorted(path.parent for path in bundles.glob("*/card.json"))
+    for folder in folders:
+        engine.load(read_card(folder), read_weights(folder))
+    networks = [load_network(read_card(folder), read_weights(folder)) for folder in folders]
+    engine.warm(engine.versions)
+    for network in networks:
+        network.predict(np.zeros((batch, *pixels.shape[1:]), np.float32), batch_size=batch, verbose=0)
+    _answer(ready=True)
+    for line in sys.stdin:
+        way, first, last = line.split()
+        rows = np.ascontiguousarray(pixels[int(first) : int(last)])
+        began = time.perf_counter()
+        if way == "engine":
+            engine.score(rows, engine.versions)
+        else:
+            unit = rows.astype(np.float32) / 255.0
+            for network in networks:
+                network.predict(unit, batch_size=batch, verbose=0)
+        seconds = time.perf_counter() - began
+        _answer(seconds=seconds, peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def _answer(**fields: object) -> None:
+    print(json.dumps(fields), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,93 @@
+"""A whole service with servers of its own, for benchmarks that look into the record."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from pydantic import SecretStr
+
+from cli.local.servers import ServerUrls, local_servers
+from cli.local.service import Service
+from core.job import Job
+from core.settings import Settings, read_secrets
+from storage.record import Record, open_record
+
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class LocalService:
+    """The running service, its servers, and its record as the service itself sees it."""
+
+    servers: ServerUrls
+    service: Service
+    record: Record
+
+    def submit(self, archive: Path, *, models: str = "") -> str:
+        """Submit a zip; returns the job's id when the API has promised it."""
+        account = read_secrets(self.service.secrets_file).database
+        password = account.admin_password.get_secret_value()
+        login = requests.post(
+            f"{self.service.url}/auth",
+            json={"username": account.admin_username, "password": password},
+            timeout=30,
+        )
+        login.raise_for_status()
+        with archive.open("rb") as body:
+            answer = requests.post(
+                f"{self.service.url}/v1/jobs/score",
+                params={"models": models} if models else {},
+                data=body,
+                headers={
+                    "Authorization": f"Bearer {login.json()['access_token']}",
+                    "Content-Type": "application/zip",
+                },
+                timeout=300,
+            )
+        answer.raise_for_status()
+        return str(answer.json()["job"])
+
+    def wait(self, job: str, *, timeout_s: float) -> Job:
+        """The job once it has ended; raises TimeoutError."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = self.record.jobs.get(job)
+            if found is not None and found.state.ended:
+                return found
+            time.sleep(POLL_S)
+        raise TimeoutError(f"job {job} has not ended after {timeout_s:.0f} s")
+
+    def outcomes(self, *versions: str) -> dict[tuple[str, str], list[float | None]]:
+        """Every outcome on record by (cutout, version): a list, so that one too many would show."""
+        found: dict[tuple[str, str], list[float | None]] = {}
+        for document in self.record.database["outcomes"].find({"_id.version": {"$in": list(versions)}}):
+            key = (document["_id"]["cutout"], document["_id"]["version"])
+            found.setdefault(key, []).append(document.get("score"))
+        return found
+
+
+@contextmanager
+def local_service(folder: Path) -> Iterator[LocalService]:
+    """Run everything while the block runs; what it says goes to stderr."""
+    with local_servers(folder) as servers:
+        settings = Settings(
+            mongo_url=SecretStr(servers.mongo_url),
+            redis_url=SecretStr(servers.redis_url),
+            state_dir=folder,
+            port=0,
+            flower_port=0,
+        )
+        with Service(settings, say=_say) as service:
+            record = open_record(settings, patience_s=60.0)
+            try:
+                yield LocalService(servers, service, record)
+            finally:
+                record.close()
+
+
+def _say(sentence: str) -> None:
+    print(f"  {sentence}", file=sys.stderr)

@@ -1,0 +1,14 @@
+"""How every benchmark ends: one line with its figure and its verdict, and the exit status."""
+
+import json
+
+
+def conclude(name: str, figure: str, *, kept: bool, details: dict[str, object], as_json: bool) -> int:
+    """Print the details as one JSON object if asked, then the verdict; returns 0, or 1 on a miss."""
+    if as_json:
+        print(json.dumps(details | {"bench": name, "kept": kept, "figure": figure}))
+    else:
+        for key, value in details.items():
+            print(f"  {key}: {value}")
+    print(f"{name}: {figure}: {'kept' if kept else 'MISSED'}")
+    return 0 if kept else 1

@@ -1,0 +1,117 @@
+"""A real Celery worker with its spawned scoring process, on real servers."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bench.process_tree import process_tree
+from core.job import Item, Job, JobState
+from core.settings import Scoring, Settings
+from storage.record import Record
+from tasks.app import app
+from tasks.messenger import Messenger
+from tasks.submit import Submitter
+from tasks.sweep import RecordSweeper
+from tests.worker.networks import random_bundle
+from tests.worker.pictures import noisy_png
+
+PATIENCE_S = 90.0
+SHARD = 40
+Until = Callable[[Callable[[], object]], None]
+
+
+class Place:
+    """A record with two small networks in production, and how to submit to it and sweep it."""
+
+    def __init__(self, settings: Settings, record: Record) -> None:
+        self.record = record
+        messenger = Messenger(app, settings.required_redis_url())
+        self._submitter = Submitter(record, messenger, settings.scoring)
+        self._sweeper = RecordSweeper(record, messenger)
+        self.outcomes = record.database["outcomes"]
+        self._environment = os.environ | {
+            "DA_MONGO_URL": settings.required_mongo_url(),
+            "DA_REDIS_URL": settings.required_redis_url(),
+            "DA_MONGO_DATABASE": settings.mongo_database,
+            "DA_STATE_DIR": str(settings.state_dir),
+            "DA_SCORING__LEASE_S": str(settings.scoring.lease_s),
+            "DA_SCORING__HEARTBEAT_S": str(settings.scoring.heartbeat_s),
+        }
+
+    def submit(self, count: int, *, seed: int) -> Job:
+        blobs = [self.record.blobs.put(noisy_png(seed + i)) for i in range(count)]
+        return self._submitter.submit_score([Item(f"{sha}.png", sha, sha) for sha in blobs], owner="me")
+
+    def is_finished(self, job: Job) -> bool:
+        self._sweeper.sweep()
+        found = self.record.jobs.get(job.id)
+        return found is not None and found.state == JobState.FINISHED
+
+    @contextmanager
+    def worker(self, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], Until]]:
+        """A worker, and a wait that fails when the worker ends or patience does."""
+        process = subprocess.Popen([sys.executable, "-m", "worker", *options], env=self._environment)
+
+        def until(what: Callable[[], object]) -> None:
+            deadline = time.monotonic() + PATIENCE_S
+            while not what():
+                assert process.poll() is None, f"the worker ended with {process.returncode}"
+                assert time.monotonic() < deadline, "waited too long"
+                time.sleep(0.02)
+
+        try:
+            yield process, until
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def place(settings: Settings, record: Record, tmp_path: Path) -> Place:
+    for seed, version in enumerate(("rb@7", "sl@7")):
+        record.models.register(*random_bundle(tmp_path / "bundles", version, seed=seed), stage="production")
+    scoring = Scoring(shard_size=SHARD, lease_s=3.0, heartbeat_s=0.5)
+    return Place(settings.model_copy(update={"scoring": scoring}), record)
+
+
+def test_a_killed_scoring_process_loses_nothing_and_doubles_nothing(place: Place) -> None:
+    job = place.submit(6 * SHARD, seed=1000)
+    with place.worker() as (worker, until):
+        until(lambda: place.outcomes.count_documents({}) > 0)
+        child = int(place.record.workers.ready()[0].name.split(":")[1])
+        os.kill(child, signal.SIGKILL)
+        until(lambda: place.is_finished(job))
+        assert child not in process_tree(worker.pid)
+    assert place.outcomes.count_documents({}) == 2 * 6 * SHARD
+    progress = place.record.shards.progress(job.id)
+    assert (progress.scored, progress.rejected) == (6 * SHARD, 0)
+
+
+def test_a_worker_told_to_end_finishes_its_shard_and_the_next_one_goes_on_and_ends_when_idle(
+    place: Place,
+) -> None:
+    shards = place.record.database["shards"]
+    job = place.submit(4 * SHARD, seed=2000)
+    with place.worker() as (worker, until):
+        until(lambda: shards.count_documents({"state": "leased"}))
+        worker.terminate()
+        assert worker.wait(PATIENCE_S) == 0
+    assert shards.count_documents({"state": "leased"}) == 0
+    assert shards.count_documents({"state": "done"}) >= 1
+    assert place.record.workers.ready() == []
+    with place.worker("--exit-when-idle") as (worker, _):
+        deadline = time.monotonic() + PATIENCE_S
+        while worker.poll() is None and time.monotonic() < deadline:
+            place.is_finished(job)
+            time.sleep(0.2)
+        assert worker.poll() == 0
+    assert place.is_finished(job)
+    assert place.outcomes.count_documents({}) == 2 * 4 * SHARD

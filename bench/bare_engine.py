@@ -1,7 +1,7 @@
 """`python -m bench.bare_engine BUNDLES PIXELS`: the engine without the service, run on command.
 
-Reads a line from stdin, "engine FROM TO" or "predict FROM TO", scores these rows of the array, and answers with
-one line of JSON: seconds, and its peak memory so far.
+Reads a line from stdin, "engine FROM TO" or "predict FROM TO", scores these rows of the array, and answers
+with one line of JSON: seconds, and its peak memory so far.
 """
 
 import json

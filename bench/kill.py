@@ -1,7 +1,7 @@
 """`python -m bench.kill`: a job of 2,000 cutouts while its worker, Redis and mongod are killed.
 
-The same cutouts are first scored undisturbed, in a service of their own. The verdict: every cutout has exactly
-one outcome per version, with the values of the undisturbed run.
+The same cutouts are first scored undisturbed, in a service of their own. The verdict: every cutout has
+exactly one outcome per version, with the values of the undisturbed run.
 """
 
 import argparse

@@ -1,12 +1,13 @@
 """`python -m bench.throughput`: what the queue costs, for the pair of 2018 ResNet50s (random weights do).
 
 In alternating rounds, on the same cutouts, batch and threads: the engine from memory (the bare compiled
-networks), the whole service from an accepted job to the finished one, and Keras's own `predict`. All are warmed
-first. The verdict is on the median of the rounds' ratios.
+networks), the whole service from an accepted job to the finished one, and Keras's own `predict`. All are
+warmed first. The verdict is on the median of the rounds' ratios.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from storage.model_registry import read_card
 VERSIONS = ("rb@9001", "sl@9001")
 COST_LIMIT = 0.10
 PREDICT_LIMIT = 1.25
+QUIET = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
 _MAKE_BUNDLES = """
 import sys, keras
 from pathlib import Path
@@ -48,6 +50,7 @@ class BareEngine:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=QUIET,
         )
         self.peak_mib = 0
         self._read()
@@ -87,7 +90,7 @@ def main() -> int:
         files = jpegs(args.cutouts * (args.rounds + 1), seed=7)
         np.save(folder / "pixels.npy", np.stack([decode(data) for _, data in files]))
         bundles = folder / "bundles"
-        subprocess.run([sys.executable, "-c", _MAKE_BUNDLES, str(bundles), *VERSIONS], check=True)
+        subprocess.run([sys.executable, "-c", _MAKE_BUNDLES, str(bundles), *VERSIONS], check=True, env=QUIET)
         bare = BareEngine(bundles, folder / "pixels.npy", batch)
         try:
             with local_service(folder / "service") as local:

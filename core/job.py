@@ -66,6 +66,7 @@ class Job:
     shards: int
     state: JobState = JobState.ACCEPTED
     created: datetime | None = None
+    started: datetime | None = None
     finished: datetime | None = None
     kind: Literal["score"] = "score"
 

@@ -103,5 +103,6 @@ def _job(document: Document) -> Job:
         shards=document["shards"],
         state=JobState(document["state"]),
         created=document["created"],
+        started=document.get("started"),
         finished=document.get("finished"),
     )

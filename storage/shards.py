@@ -95,9 +95,9 @@ class ShardRepository:
         )
         return freed.modified_count
 
-    def waiting(self, priority: Priority) -> int:
-        """How many shards of this priority nobody works on."""
-        return self._shards.count_documents({"state": "waiting", "priority": priority})
+    def waiting(self, priority: Priority, *, limit: int) -> int:
+        """How many shards of this priority nobody works on, counted up to `limit`."""
+        return self._shards.count_documents({"state": "waiting", "priority": priority}, limit=limit)
 
     def longest_untold(self, priority: Priority, limit: int) -> list[tuple[str, int]]:
         """(job, n) of waiting shards, those never told of first, then the longest ago."""

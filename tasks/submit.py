@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from core.errors import InvalidRequest, Unavailable
+from core.errors import Conflict, InvalidRequest, Unavailable
 from core.job import Item, Job, Priority, Rejection, new_job_id
 from core.settings import Scoring
 from storage.cutouts import CutoutRecord
@@ -49,7 +49,11 @@ class Submitter:
         job_id = new_job_id()
         shards = self._record.shards.insert(job_id, self._registered(items), priority=queue)
         wanted = Job(job_id, versions, queue, owner, items=len(items), shards=shards)
-        job = self._record.jobs.accept(wanted, idempotency_key=idempotency_key, fingerprint=fingerprint)
+        try:
+            job = self._record.jobs.accept(wanted, idempotency_key=idempotency_key, fingerprint=fingerprint)
+        except Conflict:
+            self._record.shards.remove(job_id)
+            raise
         if job.id != job_id:
             self._record.shards.remove(job_id)
             return job

@@ -1,6 +1,7 @@
 """The sweep: what is owed is told of again, what is done is noted."""
 
 import logging
+import time
 from typing import Protocol
 
 from core.errors import Unavailable
@@ -12,6 +13,7 @@ from tasks.app import app
 _log = logging.getLogger(__name__)
 WINDOW = 1000  # messages kept in a queue: enough for every worker, bounded for any backlog
 ORPHAN_S = 3600.0
+ORPHANS_EVERY_S = 300.0  # it looks at every old shard that waits
 PRIORITIES: tuple[Priority, ...] = ("live", "bulk")
 
 
@@ -30,6 +32,7 @@ class RecordSweeper:
 
     def __init__(self, record: Record, messenger: Bell) -> None:
         self._record, self._messenger = record, messenger
+        self._next_orphans = 0.0
 
     def sweep(self) -> None:
         """One round; every step is harmless when repeated."""
@@ -39,13 +42,13 @@ class RecordSweeper:
         for priority in PRIORITIES:
             self._tell_owed(priority)
         self._finish_done()
-        for job in self._record.shards.orphans(older_than_s=ORPHAN_S):
-            self._record.shards.remove(job)
-            _log.warning("removed shards of a job that was never accepted", extra={"job": job})
+        if time.monotonic() >= self._next_orphans:
+            self._next_orphans = time.monotonic() + ORPHANS_EVERY_S
+            self._remove_orphans()
 
     def _tell_owed(self, priority: Priority) -> None:
         """Keep as many messages as shards wait, up to the window: lost ones are made good, none pile up."""
-        waiting = min(self._record.shards.waiting(priority), WINDOW)
+        waiting = self._record.shards.waiting(priority, limit=WINDOW)
         if not waiting:
             return
         try:
@@ -56,6 +59,11 @@ class RecordSweeper:
                 self._record.shards.mark_told(shards)
         except Unavailable as error:
             _log.warning("will be told later: %s", error)
+
+    def _remove_orphans(self) -> None:
+        for job in self._record.shards.orphans(older_than_s=ORPHAN_S):
+            self._record.shards.remove(job)
+            _log.warning("removed shards of a job that was never accepted", extra={"job": job})
 
     def _finish_done(self) -> None:
         for job in self._record.jobs.open_ids():

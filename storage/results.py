@@ -1,0 +1,119 @@
+"""Results of a job: its items, in their order, joined with the outcomes of their cutouts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from core.decision import classifier_of, is_plausible
+from core.errors import InvalidRequest
+from core.job import Item, Job, Rejection
+from core.outcome import Outcome
+from storage.record import Record
+
+
+@dataclass(frozen=True, order=True)
+class Cursor:
+    """A place between two items of a job: the next shard and the next item in it."""
+
+    shard: int = 0
+    index: int = 0
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Cursor":
+        """Read what `str` wrote; the beginning for None. Raises InvalidRequest for anything else."""
+        if text is None:
+            return cls()
+        shard, _, index = text.partition(".")
+        if not (shard.isdecimal() and index.isdecimal() and len(text) <= 20):
+            raise InvalidRequest(f"cursor {text[:40]!r}; expected the `next` of the page before")
+        return cls(int(shard), int(index))
+
+    def __str__(self) -> str:
+        return f"{self.shard}.{self.index}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one item.
+
+    Parameters
+    ----------
+    name, cutout : of the item; the cutout is None while a reference has not been read.
+    scores : by model version, 0..1; a version that gave none is missing.
+    plausible : by the decision rule over the job's versions; None when one of them gave no score.
+    rejection : why there are no scores.
+    pending : some version has neither score nor rejection yet.
+    """
+
+    name: str
+    cutout: str | None
+    scores: dict[str, float] = field(default_factory=dict)
+    plausible: bool | None = None
+    rejection: Rejection | None = None
+    pending: bool = False
+
+    def best(self, classifier: str) -> tuple[str, float] | None:
+        """(version, score) of a classifier: the highest where a job asked several of its versions."""
+        own = [pair for pair in self.scores.items() if classifier_of(pair[0]) == classifier]
+        return max(own, key=lambda pair: pair[1], default=None)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some results and where the next page begins; None at the end."""
+
+    results: list[Result]
+    next: Cursor | None
+
+
+def read_results(record: Record, job: Job, *, start: Cursor, limit: int, pending: bool = False) -> Page:
+    """At most `limit` results from `start` on; items without an outcome only when `pending` is asked for.
+
+    A page costs memory for one shard and one page, however large the job.
+    """
+    thresholds = record.models.thresholds(job.versions)
+    results: list[Result] = []
+    for cursor, items in _shards(record, job, start):
+        for offset, result in enumerate(_joined(record, items, job.versions, thresholds)):
+            if len(results) == limit:
+                return Page(results, Cursor(cursor.shard, cursor.index + offset))
+            if pending or not result.pending:
+                results.append(result)
+    return Page(results, None)
+
+
+def _shards(record: Record, job: Job, start: Cursor) -> Iterator[tuple[Cursor, list[Item]]]:
+    """The items of each shard from a place on, and where the first of them is."""
+    for n in range(start.shard, job.shards):
+        index = start.index if n == start.shard else 0
+        items = record.shards.items(job.id, n) or []
+        yield Cursor(n, index), items[index:]
+
+
+def _joined(
+    record: Record, items: Sequence[Item], versions: Sequence[str], thresholds: dict[str, float]
+) -> list[Result]:
+    cutouts = {item.cutout for item in items if item.cutout is not None and item.rejection is None}
+    outcomes = record.outcomes.find(cutouts, versions)
+    return [_result(item, outcomes, versions, thresholds) for item in items]
+
+
+def _result(
+    item: Item,
+    outcomes: dict[tuple[str, str], Outcome],
+    versions: Sequence[str],
+    thresholds: dict[str, float],
+) -> Result:
+    if item.rejection is not None:
+        return Result(item.name, item.cutout, rejection=item.rejection)
+    found = [
+        outcomes[key] for v in versions if item.cutout is not None and (key := (item.cutout, v)) in outcomes
+    ]
+    scores = {outcome.version: outcome.score for outcome in found if outcome.score is not None}
+    return Result(
+        name=item.name,
+        cutout=item.cutout,
+        scores=scores,
+        plausible=is_plausible(scores, thresholds),
+        rejection=next((outcome.rejection for outcome in found if outcome.rejection is not None), None),
+        pending=len(found) < len(versions),
+    )

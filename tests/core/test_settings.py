@@ -1,0 +1,61 @@
+"""Settings: the environment over config.json over defaults; no secret has a default."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.errors import Misconfigured
+from core.settings import load_settings, read_secrets
+
+PUBLISHED = {
+    "kowalski": {"user": "u", "password": "kowalski-pw"},
+    "database": {"admin_username": "admin", "admin_password": "admin-pw"},
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "config.json").write_text(json.dumps({"port": 8100, "scoring": {"shard_size": 64}}))
+    monkeypatch.setenv("DA_SCORING__SHARD_SIZE", "32")
+    settings = load_settings()
+    assert settings.port == 8100
+    assert settings.scoring.shard_size == 32
+    assert settings.scoring.lease_s == 10.0
+
+
+def test_a_wrong_field_is_named_with_what_was_expected(here: Path) -> None:
+    (here / "config.json").write_text(json.dumps({"port": 99999, "prot": 1}))
+    with pytest.raises(Misconfigured, match=r"port: .*65535.*; prot: "):
+        load_settings()
+
+
+def test_the_published_secrets_are_read_and_never_shown(here: Path) -> None:
+    path = here / "secrets.json"
+    path.write_text(json.dumps(PUBLISHED))
+    secrets = read_secrets(path)
+    assert secrets.database.admin_password.get_secret_value() == "admin-pw"
+    assert secrets.kowalski.user == "u"
+    assert "-pw" not in repr(secrets)
+
+
+def test_missing_or_broken_secrets_are_told_without_their_contents(here: Path) -> None:
+    path = here / "secrets.json"
+    with pytest.raises(Misconfigured, match="no secrets file"):
+        read_secrets(path)
+    path.write_text('{"database": {"admin_password": "admin-pw"}}')
+    with pytest.raises(Misconfigured, match="can't be read as secrets") as caught:
+        read_secrets(path)
+    assert "admin-pw" not in str(caught.value)
+
+
+def test_servers_have_no_default() -> None:
+    with pytest.raises(Misconfigured, match="DA_MONGO_URL"):
+        load_settings(mongo_url=None).required_mongo_url()

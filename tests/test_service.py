@@ -1,0 +1,116 @@
+"""The whole service: its own processes, servers, networks and command line; no part is a stand-in."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from bench.local_service import LocalService, local_service
+from core.settings import read_secrets
+from tests.worker.pictures import noisy_png
+
+ROOT = Path(__file__).parents[1]
+REAL = ROOT.parent / "shared" / "real-cutouts"
+TIMEOUT_S = 120
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    with local_service(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+def score(local: LocalService, *paths: Path) -> tuple[int, dict[str, dict[str, object]]]:
+    """Exit status and results by file name of `./streaks score PATHS --wait --json`."""
+    account = read_secrets(local.service.secrets_file).database
+    done = subprocess.run(
+        [ROOT / "streaks", "score", *paths, "--wait", "--json", "--server", local.service.url],
+        env=os.environ
+        | {"DA_USER": account.admin_username, "DA_PASSWORD": account.admin_password.get_secret_value()},
+        stdout=subprocess.PIPE,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    answer = json.loads(done.stdout)
+    assert answer["job"]
+    return done.returncode, {Path(str(result["file"])).name: result for result in answer["results"]}
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="../shared/real-cutouts is not here")
+def test_real_streaks_are_told_from_bogus_and_long_from_short(local: LocalService) -> None:
+    status, results = score(local, REAL)
+    assert status == 0
+    rb = {name: float(str(result["rb"])) for name, result in results.items()}
+    streaks = [name for name in rb if not name.startswith("bogus")]
+    assert len(streaks) == 10
+    assert sum(rb[name] >= 0.5 for name in streaks) >= 9
+    assert all(rb[name] < 0.5 for name in rb if name.startswith("bogus"))
+    assert float(str(results["long_satellite_trail.png"]["sl"])) < 0.5
+
+
+def test_bad_files_are_rejected_with_a_reason_and_the_rest_is_scored(
+    local: LocalService, tmp_path: Path
+) -> None:
+    whole = noisy_png(1)
+    (tmp_path / "good.png").write_bytes(whole)
+    (tmp_path / "cut.png").write_bytes(whole[:3000])
+    (tmp_path / "text.jpg").write_text("not an image")
+    (tmp_path / "notes.txt").write_text("left out")
+    status, results = score(local, tmp_path)
+    assert status == 3
+    reasons = {
+        name: result["rejection"]["reason"] if isinstance(result["rejection"], dict) else None
+        for name, result in results.items()
+    }
+    assert reasons == {"good.png": None, "cut.png": "truncated", "text.jpg": "not_an_image"}
+    assert results["good.png"]["versions"] == {"rb": "rb@1", "sl": "sl@1"}
+
+
+def test_a_score_is_the_same_alone_and_among_others(local: LocalService, tmp_path: Path) -> None:
+    for folder, seeds in (("many", range(10, 25)), ("one", (100,))):
+        (tmp_path / folder).mkdir()
+        for seed in seeds:
+            (tmp_path / folder / f"{seed}.png").write_bytes(noisy_png(seed))
+    shutil.copy(tmp_path / "one" / "100.png", tmp_path / "many" / "100.png")
+    local.record.database["outcomes"].delete_many({})
+    _, among = score(local, tmp_path / "many")
+    local.record.database["outcomes"].delete_many({})
+    _, alone = score(local, tmp_path / "one")
+    for classifier in ("rb", "sl"):
+        assert alone["100.png"][classifier] == pytest.approx(among["100.png"][classifier], abs=1e-5)
+
+
+def test_flower_shows_the_worker_to_who_has_the_password(local: LocalService) -> None:
+    flower = read_secrets(local.service.secrets_file).flower
+    assert flower is not None
+    url = f"{local.service.record.flower_url}/api/workers?refresh=1"
+    assert requests.get(url, timeout=30).status_code == 401
+    answer = requests.get(url, auth=(flower.user, flower.password.get_secret_value()), timeout=30)
+    assert answer.status_code == 200
+    assert any(name.startswith("score-") for name in answer.json())
+
+
+def test_the_demo_scores_every_cutout_of_its_night_and_leaves_no_process(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROOT / "streaks", "demo", "--once", "--json"],
+        env=os.environ | {"DA_STATE_DIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0
+    answer = json.loads(done.stdout)
+    assert set(answer) == {"cutouts", "scored", "rejected", "plausible", "seconds", "truth", "url"}
+    assert answer["cutouts"] >= 200
+    assert answer["scored"] + answer["rejected"] == answer["cutouts"]
+    (tn, fp), (fn, tp) = answer["truth"]["rb"]
+    assert tn + fp + fn + tp == answer["scored"]
+    assert tp / (tp + fn) > 0.8
+    assert tn / (tn + fp) > 0.8
+    left = subprocess.run(["pgrep", "-f", str(tmp_path)], stdout=subprocess.PIPE, check=False)
+    assert left.stdout == b""

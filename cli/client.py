@@ -1,0 +1,267 @@
+"""The API as this command line uses it: logs in, tries again what a retry can mend, raises our own errors."""
+
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import requests
+
+from cli.local.private_files import write_private
+from cli.multipart import File, MultipartBody
+from core import errors
+
+CONNECT_S = 10.0
+ANSWER_S = 60.0
+ACCEPT_S = 3600.0  # until the record of a large upload is safe
+PAGE = 5000
+_BUSY = (502, 503, 504)
+_LONGEST_PAUSE_S = 8.0
+_KIND = "urn:deep-asteroids:"
+_BY_STATUS: dict[int, type[errors.ServiceError]] = {
+    401: errors.NotAuthenticated,
+    403: errors.NotAllowed,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    413: errors.TooLarge,
+}
+
+Json = dict[str, Any]
+
+
+class Login(Protocol):
+    """Where a token comes from."""
+
+    def token(self) -> str | None:
+        """A token that may work, if one is known."""
+
+    def account(self) -> tuple[str, str] | None:
+        """Name and password, if they are known, for when there is no token or it does not work."""
+
+    def keep(self, token: str) -> None:
+        """A new token, to be used the next time."""
+
+
+@dataclass(frozen=True)
+class GivenLogin:
+    """A token, or a name and a password, from the environment."""
+
+    given: str | None
+    name: str | None
+    password: str | None
+
+    def token(self) -> str | None:
+        """The token that was given."""
+        return self.given
+
+    def account(self) -> tuple[str, str] | None:
+        """The account that was given."""
+        return (self.name, self.password) if self.name and self.password else None
+
+    def keep(self, token: str) -> None:
+        """Nothing is kept of somebody else's service."""
+
+
+@dataclass(frozen=True)
+class LocalLogin:
+    """The administrator of the service on this machine; its token is kept in a file of mode 0600."""
+
+    name: str
+    password: str
+    file: Path
+
+    def token(self) -> str | None:
+        """The token that was kept."""
+        try:
+            return self.file.read_text("ascii").strip() or None
+        except (OSError, ValueError):
+            return None
+
+    def account(self) -> tuple[str, str] | None:
+        """The administrator."""
+        return self.name, self.password
+
+    def keep(self, token: str) -> None:
+        """Keep a token for the next command."""
+        write_private(self.file, f"{token}\n")
+
+
+class Client:
+    """A service over HTTP.
+
+    Parameters
+    ----------
+    url : its address.
+    patience_s : how long to try again while it does not answer or says that it is busy.
+
+    Every method raises Unavailable when that time is over, and the caller's errors that the service tells.
+    """
+
+    def __init__(self, url: str, login: Login, *, patience_s: float = 20.0) -> None:
+        self.url = url.rstrip("/")
+        self._login = login
+        self._patience_s = patience_s
+        self._session = requests.Session()
+        self._session.auth = self._authorize  # else requests takes one from the user's .netrc
+        self._session.trust_env = not isinstance(login, LocalLogin)  # no proxy on the way to this machine
+        self._token = login.token()
+
+    def submit_files(
+        self, files: Sequence[File], *, models: Sequence[str] = (), priority: str | None = None
+    ) -> Json:
+        """Upload files to be scored, as one job. However often this has to try, it is one job."""
+        fields = {"models": ",".join(models), "priority": priority or ""}
+
+        boundary = secrets.token_hex(16)
+
+        def body() -> MultipartBody:
+            return MultipartBody(files, {n: value for n, value in fields.items() if value}, boundary=boundary)
+
+        return self._submit(body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+
+    def submit_references(
+        self, references: Sequence[str], *, models: Sequence[str] = (), priority: str | None = None
+    ) -> Json:
+        """Have references scored, as one job."""
+        wanted: Json = {"references": list(references), "models": list(models)}
+        if priority:
+            wanted["priority"] = priority
+        return self._submit(None, {}, json=wanted)
+
+    def job(self, job: str) -> Json:
+        """One job, with its progress."""
+        return self._ask("GET", f"/v1/jobs/{job}")
+
+    def jobs(self, limit: int) -> list[Json]:
+        """The newest jobs."""
+        found: list[Json] = []
+        cursor: str | None = None
+        while len(found) < limit:
+            page = self._ask("GET", "/v1/jobs", params={"limit": min(limit, 200), "cursor": cursor})
+            found += page["jobs"]
+            cursor = page["next"]
+            if cursor is None:
+                break
+        return found[:limit]
+
+    def cancel(self, job: str) -> Json:
+        """Stop a job."""
+        return self._ask("DELETE", f"/v1/jobs/{job}")
+
+    def results(self, job: str) -> Iterator[Json]:
+        """The results of a job in the order of its items."""
+        cursor: str | None = None
+        while True:
+            page = self._ask("GET", f"/v1/jobs/{job}/results", params={"limit": PAGE, "cursor": cursor})
+            yield from page["results"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def models(self) -> list[Json]:
+        """Every model version that is registered."""
+        found: list[Json] = self._ask("GET", "/v1/models")["models"]
+        return found
+
+    def model(self, version: str) -> Json:
+        """The card of one version."""
+        return self._ask("GET", f"/v1/models/{version}")
+
+    def _submit(
+        self, body: Callable[[], MultipartBody] | None, headers: Mapping[str, str], **more: Any
+    ) -> Json:
+        headers = {**headers, "Idempotency-Key": str(uuid.uuid4())}
+        return self._ask("POST", "/v1/jobs/score", body, headers=headers, answer_s=ACCEPT_S, **more)
+
+    def _ask(
+        self, method: str, path: str, body: Callable[[], MultipartBody] | None = None, **options: Any
+    ) -> Json:
+        """Ask with a token; log in first where there is none, and once more where it is refused."""
+        if self._token is None:
+            self._log_in()
+        try:
+            return self._persist(method, path, body, **options)
+        except errors.NotAuthenticated:
+            if self._login.account() is None:
+                raise
+            self._log_in()
+            return self._persist(method, path, body, **options)
+
+    def _log_in(self) -> None:
+        account = self._login.account()
+        if account is None:
+            raise errors.NotAuthenticated(
+                f"no account for {self.url}; set DA_TOKEN, or DA_USER and DA_PASSWORD, in the environment"
+            )
+        self._token = None
+        credentials = {"username": account[0], "password": account[1]}
+        self._token = str(self._persist("POST", "/auth", json=credentials)["access_token"])
+        self._login.keep(self._token)
+
+    def _persist(
+        self, method: str, path: str, body: Callable[[], MultipartBody] | None = None, **options: Any
+    ) -> Json:
+        """Every request of ours may be repeated: it reads, or cancels, or carries an Idempotency-Key."""
+        deadline = time.monotonic() + self._patience_s
+        pause_s = 0.25
+        while True:
+            try:
+                return self._once(method, path, body, **options)
+            except errors.Unavailable:
+                if time.monotonic() + pause_s > deadline:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        body: Callable[[], MultipartBody] | None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        answer_s: float = ANSWER_S,
+        **options: Any,
+    ) -> Json:
+        try:
+            response = self._session.request(
+                method,
+                self.url + path,
+                headers=headers,
+                data=body() if body else None,
+                timeout=(CONNECT_S, answer_s),
+                allow_redirects=False,
+                **options,
+            )
+        except requests.RequestException as error:
+            raise errors.Unavailable(f"{self.url} does not answer: {type(error).__name__}") from error
+        if response.ok:
+            answer: Json = response.json()
+            return answer
+        raise _error_of(response)
+
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _error_of(response: requests.Response) -> errors.ServiceError:
+    """The error that a problem document tells of; of its kind where this command line knows it."""
+    try:
+        problem = response.json()
+        kind, detail = str(problem["type"]), str(problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        kind, detail = "", f"{response.url} answered {response.status_code} {response.reason}"
+    if response.status_code in _BUSY:
+        return errors.Unavailable(detail)
+    named = kind.removeprefix(_KIND).title().replace("-", "")
+    found = getattr(errors, named, None) if kind.startswith(_KIND) else None
+    if isinstance(found, type) and issubclass(found, errors.CallerError):
+        return found(detail)
+    if response.status_code >= 500:
+        return errors.ServiceError(detail)
+    return _BY_STATUS.get(response.status_code, errors.InvalidRequest)(detail)

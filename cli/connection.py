@@ -1,0 +1,60 @@
+"""Finding the service: the one that --server names, or the one that runs on this machine."""
+
+import os
+import time
+from pathlib import Path
+
+from cli.client import Client, GivenLogin, LocalLogin
+from cli.local.record import RecordFile, ServiceRecord
+from cli.output import say
+from core.errors import Unavailable
+from core.settings import Settings, load_settings, read_secrets
+
+START_S = 420.0
+
+
+def connect(server: str | None) -> Client:
+    """A client of the service; raises Unavailable, saying what to do, when none runs."""
+    if server is not None:
+        return remote_client(server)
+    settings = load_settings()
+    record = running_service(settings)
+    if record is None:
+        raise Unavailable(
+            "no service is running on this machine; start one with `./streaks up`, "
+            "or name one elsewhere with --server URL"
+        )
+    return local_client(record.url, Path(record.secrets_file))
+
+
+def remote_client(url: str) -> Client:
+    """A client of a service elsewhere, with the account in DA_TOKEN, or DA_USER and DA_PASSWORD."""
+    environ = os.environ
+    login = GivenLogin(environ.get("DA_TOKEN"), environ.get("DA_USER"), environ.get("DA_PASSWORD"))
+    return Client(url if "://" in url else f"http://{url}", login)
+
+
+def local_client(url: str, secrets_file: Path) -> Client:
+    """A client of the service on this machine, as its administrator."""
+    account = read_secrets(secrets_file).database
+    login = LocalLogin(
+        account.admin_username, account.admin_password.get_secret_value(), secrets_file.with_name("token")
+    )
+    return Client(url, login)
+
+
+def running_service(settings: Settings) -> ServiceRecord | None:
+    """The service that runs on this machine, once it is ready; None when none does."""
+    record_file = RecordFile(settings.state_dir.absolute())
+    deadline = time.monotonic() + START_S
+    told = False
+    while (record := record_file.running()) is not None or record_file.is_locked():
+        if record is not None and record.ready:
+            return record
+        if time.monotonic() > deadline:
+            raise Unavailable("the service on this machine does not become ready; ask `./streaks doctor`")
+        if not told:
+            say("the service is just starting (up to a minute)")
+            told = True
+        time.sleep(0.2)
+    return None

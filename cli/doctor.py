@@ -1,0 +1,144 @@
+"""Why is something not working? Looks at all that the service needs, and names a cure for each fault."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from cli import install, preflight
+from cli.local.programs import ROOT
+from cli.local.readiness import readiness
+from cli.local.record import RecordFile, ServiceRecord
+from cli.local.secrets import ensure_secrets, given_secrets, secrets_path
+from cli.local.servers import embedded_mongo, embedded_redis
+from cli.local.suitability import Finding, examine_mongo, examine_redis
+from core.errors import Misconfigured, ServiceError
+from core.settings import Settings, load_settings
+
+RECENT_S = 3600.0
+LOG_BYTES_READ = 200_000
+SIGNS_OF_TROUBLE = ("Traceback", "ERROR", "CRITICAL", '"s":"E"', '"s":"F"', " ended (", "can't be started")
+
+
+def examine(root: Path = ROOT) -> list[Finding]:
+    """Everything that can be found out without starting anything."""
+    findings = [*_machine(root), *_installation(root)]
+    try:
+        settings = load_settings()
+    except Misconfigured as error:
+        return [
+            *findings,
+            Finding("settings", False, str(error), "correct config.json or the DA_* variables"),
+        ]
+    findings.append(Finding("settings", True, "readable"))
+    state_dir = settings.state_dir.absolute()
+    record_file = RecordFile(state_dir)
+    record = record_file.running()
+    findings += _secrets(settings)
+    findings += _servers(settings, record)
+    findings += _service(record_file, record)
+    findings += _logs(state_dir / "logs")
+    return findings
+
+
+def _machine(root: Path) -> Iterator[Finding]:
+    machine = preflight.observe(root)
+    found = preflight.faults(machine)
+    for fault in found:
+        yield Finding("machine", False, fault.what, fault.cure)
+    if not found:
+        free = f"{machine.disk_free / preflight.GB:.0f} GB of disk free"
+        memory = f"{machine.memory_available / preflight.GB:.0f} GB of memory"
+        yield Finding("machine", True, f"{machine.architecture}, {free}, {memory} available")
+
+
+def _installation(root: Path) -> Iterator[Finding]:
+    installed = [lock for lock in install.LOCKS["test"] if install.is_installed(root, lock)]
+    if "requirements.txt" in installed:
+        yield Finding("requirements", True, f"installed as locked ({', '.join(sorted(installed))})")
+    else:
+        cure = f"{root / 'streaks'} doctor   (any verb installs what is missing)"
+        yield Finding("requirements", False, "requirements.txt is not installed as locked", cure)
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    given = given_secrets(settings)
+    for path in (given, secrets_path(settings.state_dir.absolute())):
+        if path is None or not path.exists():
+            continue
+        mode = path.stat().st_mode & 0o777
+        private = mode & 0o077 == 0
+        yield Finding("secrets", private, f"{path} has mode {mode:04o}", f"chmod 600 '{path}'")
+
+
+def _servers(settings: Settings, record: ServiceRecord | None) -> Iterator[Finding]:
+    """The servers that are set, and the embedded ones if they run."""
+    try:
+        mongo, redis = _urls(settings, running=record is not None)
+    except ServiceError as error:
+        yield Finding("secrets", False, str(error), "correct or remove that file")
+        return
+    if redis is not None:
+        yield from examine_redis(redis)
+    if mongo is not None:
+        yield from examine_mongo(mongo, settings.mongo_database)
+
+
+def _urls(settings: Settings, *, running: bool) -> tuple[str | None, str | None]:
+    mongo = settings.mongo_url.get_secret_value() if settings.mongo_url else None
+    redis = settings.redis_url.get_secret_value() if settings.redis_url else None
+    if running and (mongo is None or redis is None):
+        state_dir = settings.state_dir.absolute()
+        secrets = ensure_secrets(state_dir, given=given_secrets(settings))
+        mongo = mongo or embedded_mongo(state_dir, secrets).url
+        redis = redis or embedded_redis(state_dir, secrets).url
+    return mongo, redis
+
+
+def _service(record_file: RecordFile, record: ServiceRecord | None) -> Iterator[Finding]:
+    if record is None:
+        if record_file.read() is not None:
+            yield Finding("service", False, "it crashed", "./streaks up   (cleans up and starts again)")
+        else:
+            yield Finding("service", True, "not running here; ./streaks up starts it")
+        return
+    where = f"at {record.url} (pid {record.supervisor.pid})"
+    cure = "wait a minute; then read the logs named below, and ./streaks down && ./streaks up"
+    yield Finding("service", record.ready, f"{'ready' if record.ready else 'starting'} {where}", cure)
+    for name, process in record.processes.items():
+        alive = process.is_running()
+        cure = f"it is restarted within 30 s; see {record_file.path.parent / 'logs' / name}.log"
+        yield Finding(name, alive, f"pid {process.pid} {'runs' if alive else 'has ended'}", cure)
+    yield from _readiness(record)
+
+
+def _readiness(record: ServiceRecord) -> Iterator[Finding]:
+    answer = readiness(int(record.url.rpartition(":")[2]))
+    if not answer:
+        yield Finding("api", False, f"{record.url}/readyz does not answer", "./streaks down && ./streaks up")
+        return
+    checks = answer.get("checks", {})
+    cure = "see the logs named below; ./streaks down && ./streaks up starts everything afresh"
+    for name in ("mongo", "redis"):
+        well = checks.get(name) in (True, "ok")
+        yield Finding(f"api to {name}", well, "reaches it" if well else str(checks.get(name)), cure)
+    workers = checks.get("workers", 0)
+    cure = "a worker loads TensorFlow for up to 20 s; if it stays so, see .state/logs/worker.log"
+    yield Finding("workers", bool(workers), f"{workers} ready", cure)
+
+
+def _logs(folder: Path) -> Iterator[Finding]:
+    """The last sign of trouble in each log that was written to within the hour."""
+    for log in sorted(folder.glob("*.log")):
+        if time.time() - log.stat().st_mtime > RECENT_S:
+            continue
+        if troubles := _troubles(log):
+            cure = f"less +G '{log}'"
+            found = f"{len(troubles)} lines of trouble lately, at last: {troubles[-1]}"
+            yield Finding(f"log {log.name}", True, found, cure, note=True)
+
+
+def _troubles(log: Path) -> list[str]:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LOG_BYTES_READ))
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    return [line.strip()[:300] for line in lines if any(sign in line for sign in SIGNS_OF_TROUBLE)]

@@ -1,0 +1,87 @@
+"""Which programs make up the service on one machine, and how each says that it is ready."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.local.readiness import flower_answers, has_worker, is_healthy
+from cli.local.supervisor import Program
+from core.settings import Secrets
+
+ROOT = Path(__file__).resolve().parents[2]
+DRAIN_S = 30.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the parts of one running service are.
+
+    Attributes
+    ----------
+    state_dir : absolute.
+    secrets_file : the complete secrets, absolute.
+    """
+
+    state_dir: Path
+    secrets_file: Path
+    mongo_url: str
+    redis_url: str
+    host: str
+    port: int
+    flower_port: int
+
+    def environment(self) -> dict[str, str]:
+        """What each program finds in its environment, over what this process has."""
+        return {
+            **os.environ,
+            "DA_MONGO_URL": self.mongo_url,
+            "DA_REDIS_URL": self.redis_url,
+            "DA_STATE_DIR": str(self.state_dir),
+            "DA_SECRETS_FILE": str(self.secrets_file),
+            "DA_HOST": self.host,
+            "DA_PORT": str(self.port),
+            "DA_FLOWER_PORT": str(self.flower_port),
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+ProgramsFor = Callable[[Place, Secrets], Sequence[Program]]
+
+
+def service_programs(place: Place, secrets: Secrets) -> list[Program]:
+    """The API, a worker, the sweeper and Flower, in the order in which a reader would meet them."""
+    env: Mapping[str, str] = place.environment()
+    listen = ("--host", place.host, "--port", str(place.port))
+    account = (
+        (secrets.flower.user, secrets.flower.password.get_secret_value()) if secrets.flower else ("", "")
+    )
+    return [
+        Program(
+            "api",
+            _python("uvicorn", "--factory", "api.main:create_app", *listen, "--no-access-log"),
+            env,
+            ready=lambda: is_healthy(place.port),
+        ),
+        Program(
+            "worker",
+            _python("worker"),
+            env,
+            ready=lambda: has_worker(place.port),
+            grace_s=DRAIN_S,
+            ready_timeout_s=300.0,
+        ),
+        Program("sweeper", _python("tasks.sweeper"), env),
+        Program(
+            "flower",
+            _python("cli.local.flower_app", f"--port={place.flower_port}"),
+            env,
+            ready=lambda: flower_answers(place.flower_port, account),
+        ),
+    ]
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)

@@ -1,0 +1,51 @@
+"""Questions to the processes of the service: are you ready?"""
+
+import base64
+import http.client
+import json
+from typing import Any
+
+from cli.local.ports import LOOPBACK
+
+TIMEOUT_S = 3.0
+
+
+def ask(port: int, path: str, *, account: tuple[str, str] | None = None) -> tuple[int, bytes]:
+    """Status and body of a GET on loopback; status 0 when nobody answers."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT_S)
+    headers = {}
+    if account:
+        headers["Authorization"] = "Basic " + base64.b64encode(":".join(account).encode()).decode("ascii")
+    try:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException):
+        return 0, b""
+    finally:
+        connection.close()
+
+
+def is_healthy(port: int) -> bool:
+    """Whether the API answers at all."""
+    return ask(port, "/healthz")[0] == http.HTTPStatus.OK
+
+
+def readiness(port: int) -> dict[str, Any]:
+    """The API's own view: `{"ready": bool, "checks": {"mongo", "redis", "workers": n}}`; empty if none."""
+    try:
+        answer = json.loads(ask(port, "/readyz")[1])
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def has_worker(port: int) -> bool:
+    """Whether at least one worker has loaded its networks and takes work."""
+    workers = readiness(port).get("checks", {}).get("workers", 0)
+    return isinstance(workers, int) and workers > 0
+
+
+def flower_answers(port: int, account: tuple[str, str]) -> bool:
+    """Whether Flower lets this account in."""
+    return ask(port, "/healthcheck", account=account)[0] == http.HTTPStatus.OK

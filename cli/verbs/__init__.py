@@ -1,0 +1,40 @@
+"""The verbs of ./streaks: one module each, with `add_arguments(parser)` and `run(args) -> int`.
+
+A module is imported only when its verb is called, so that the others stay quick.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Where a verb is, and what it says of itself.
+
+    Attributes
+    ----------
+    module : imported when the verb is called.
+    help : one line for the list of verbs.
+    passes_on : its arguments are another program's; they arrive unread as `args.rest`.
+    """
+
+    module: str
+    help: str
+    passes_on: bool = False
+
+
+VERBS: dict[str, Verb] = {
+    "demo": Verb("cli.verbs.demo", "the whole service, with a sample night scored; --once stops afterwards"),
+    "test": Verb(
+        "cli.verbs.test", "run the tests, with what they need: test [PYTEST ARGUMENTS]", passes_on=True
+    ),
+    "up": Verb("cli.verbs.up", "run the service on this machine, its state kept in .state/"),
+    "down": Verb("cli.verbs.down", "stop the service on this machine"),
+    "doctor": Verb("cli.verbs.doctor", "say why something is not working, and what cures it"),
+    "score": Verb("cli.verbs.score", "score files, folders, zips, globs and URLs: score PATH... [--wait]"),
+    "jobs": Verb("cli.verbs.jobs", "list, show, watch, cancel or resume jobs"),
+    "models": Verb("cli.verbs.models", "list and show the networks"),
+    "simulate": Verb("cli.verbs.simulate", "make labelled cutouts and their truth", passes_on=True),
+    "worker": Verb(
+        "cli.verbs.worker", "run one worker on this host: worker [--exit-when-idle]", passes_on=True
+    ),
+}

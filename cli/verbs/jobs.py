@@ -1,0 +1,85 @@
+"""`./streaks jobs`: list, show, watch and cancel jobs."""
+
+import argparse
+from typing import Any
+
+from cli.actions import add_action
+from cli.client import Client
+from cli.connection import connect
+from cli.exit_codes import Exit
+from cli.output import emit
+from cli.tables import table
+from cli.watching import await_job, told
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what to do, and with which job."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list | show | watch | cancel")
+    listing = add_action(actions, "list", "the newest jobs")
+    listing.add_argument("--limit", type=int, default=20, metavar="N", help="how many (20)")
+    for name, said in (
+        ("show", "one job and how far it is"),
+        ("watch", "wait until it ends"),
+        ("cancel", "stop it; what is scored stays"),
+    ):
+        add_action(actions, name, said).add_argument("job", metavar="ID")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; `watch` exits 3 when the job ends with rejections, 1 when it was cancelled or failed."""
+    client = connect(args.server)
+    if args.action == "list":
+        return _list(client, args.limit, as_json=args.json)
+    if args.action == "watch":
+        job = await_job(client, args.job)
+    else:
+        job = client.cancel(args.job) if args.action == "cancel" else client.job(args.job)
+    if args.json:
+        emit(job)
+    else:
+        print(_described(job))
+    return _status(job) if args.action == "watch" else Exit.OK
+
+
+def _list(client: Client, limit: int, *, as_json: bool) -> int:
+    jobs = client.jobs(limit)
+    if as_json:
+        emit({"jobs": jobs})
+        return Exit.OK
+    head = ("job", "state", "cutouts", "scored", "rejected", "versions", "priority", "created")
+    rows = [
+        (
+            *(job[key] for key in ("id", "state", "items", "scored", "rejected")),
+            ",".join(job["versions"]),
+            job["priority"],
+            _moment(job["created"]),
+        )
+        for job in jobs
+    ]
+    print(table(head, rows) if rows else "no jobs yet")
+    return Exit.OK
+
+
+def _described(job: dict[str, Any]) -> str:
+    lines = [
+        told(job),
+        f"state     {job['state']}",
+        f"versions  {', '.join(job['versions'])}",
+        f"priority  {job['priority']}",
+        f"owner     {job['owner']}",
+        f"created   {_moment(job['created'])}",
+    ]
+    if job["finished"]:
+        lines.append(f"finished  {_moment(job['finished'])}")
+    return "\n".join(lines)
+
+
+def _moment(text: str | None) -> str | None:
+    """`2026-01-31 12:34:56 UTC` of what the service says."""
+    return None if text is None else f"{text[:19].replace('T', ' ')} UTC"
+
+
+def _status(job: dict[str, Any]) -> int:
+    if job["state"] in ("cancelled", "failed"):
+        return Exit.FAILED
+    return Exit.REJECTIONS if job["rejected"] else Exit.OK

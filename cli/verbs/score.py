@@ -1,0 +1,131 @@
+"""`./streaks score PATH...`: submit cutouts, and wait for their scores if that is wanted."""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cli.caller import caller_folder
+from cli.client import Client
+from cli.collect import Collected, collect
+from cli.connection import connect, local_client, running_service
+from cli.exit_codes import Exit
+from cli.local.interrupts import interrupts
+from cli.local.service import Service
+from cli.output import emit, say
+from cli.tables import count, table
+from cli.watching import await_job
+from core.errors import Unavailable
+from core.settings import load_settings
+
+KEYS = ("file", "id", "rb", "sl", "versions", "plausible", "rejection")
+MOST_ROWS = 40
+MOST_NAMED = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the paths and how to score them."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, zips, globs, or URLs")
+    parser.add_argument("--wait", action="store_true", help="wait for the scores and print them")
+    parser.add_argument("--models", metavar="rb@1,sl@1", default="", help="default: those in production")
+    parser.add_argument("--priority", choices=("live", "bulk"), help="default: by the number of cutouts")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Submit; with --wait, print the results. Nothing is submitted when a path is wrong."""
+    collected = collect(args.paths, folder=caller_folder())
+    _tell_left_out(collected.left_out)
+    with _client(args) as client:
+        accepted = submit(client, collected, models=args.models, priority=args.priority)
+        if not args.wait:
+            return _report_accepted(accepted, as_json=args.json)
+        try:
+            job = await_job(client, accepted["job"])
+        except KeyboardInterrupt:
+            say(f"job {accepted['job']} goes on; ./streaks jobs watch {accepted['job']}")
+            raise
+        results = list(client.results(job["id"]))
+    if args.json:
+        emit({"job": job["id"], "results": [{key: result[key] for key in KEYS} for result in results]})
+    else:
+        print(scores_table(results))
+        print(summary(results))
+    return _status(job, results)
+
+
+def submit(
+    client: Client, collected: Collected, *, models: str = "", priority: str | None = None
+) -> dict[str, Any]:
+    """Submit what was collected as one job; returns the service's answer."""
+    wanted = [model.strip() for model in models.split(",") if model.strip()]
+    if collected.references:
+        accepted = client.submit_references(collected.references, models=wanted, priority=priority)
+    else:
+        accepted = client.submit_files(collected.files, models=wanted, priority=priority)
+    if accepted["ignored_count"]:
+        named = _named(accepted["ignored"], accepted["ignored_count"])
+        say(f"not images, left out of zips: {named}")
+    say(f"job {accepted['job']}: {count(accepted['items'], 'cutout')}, {', '.join(accepted['versions'])}")
+    return accepted
+
+
+def scores_table(results: list[dict[str, Any]]) -> str:
+    """The results, the plausible ones first, then by their rb score."""
+    ranked = sorted(results, key=lambda r: (not r["plausible"], -(r["rb"] if r["rb"] is not None else -1)))
+    rows = [
+        (r["file"], r["rb"], r["sl"], r["plausible"], r["rejection"]["reason"] if r["rejection"] else "")
+        for r in ranked[:MOST_ROWS]
+    ]
+    text = table(("file", "rb", "sl", "plausible", "rejection"), rows)
+    left = len(ranked) - len(rows)
+    return text + (f"\n… and {left:,} more; --json prints them all" if left > 0 else "")
+
+
+def summary(results: list[dict[str, Any]]) -> str:
+    """Counts in one or two sentences."""
+    reasons = Counter(r["rejection"]["reason"] for r in results if r["rejection"])
+    plausible = sum(r["plausible"] is True for r in results)
+    scored = len(results) - reasons.total()
+    text = f"{count(scored, 'cutout')} scored, {plausible:,} plausible, {reasons.total():,} rejected"
+    return text + (
+        f" ({', '.join(f'{n} {reason}' for reason, n in reasons.most_common())})" if reasons else ""
+    )
+
+
+@contextmanager
+def _client(args: argparse.Namespace) -> Iterator[Client]:
+    """A client of the service; with --wait one is started for the time of the command if none runs."""
+    settings = load_settings()
+    if args.server is not None or not args.wait or running_service(settings) is not None:
+        yield connect(args.server)
+        return
+    say(f"no service is running; starting one for this command, its state kept in {settings.state_dir}")
+    service = Service(settings, say=say)
+    with interrupts(on_second=service.hurry), service:
+        yield local_client(service.url, service.secrets_file)
+
+
+def _report_accepted(accepted: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        emit({key: accepted[key] for key in ("job", "items", "ignored", "versions")})
+    else:
+        print(accepted["job"])
+        say(f"./streaks jobs watch {accepted['job']} tells how far it is")
+    return Exit.OK
+
+
+def _status(job: dict[str, Any], results: list[dict[str, Any]]) -> int:
+    if job["state"] in ("cancelled", "failed"):
+        raise Unavailable(f"job {job['id']} was {job['state']} with {len(results)} of {job['items']} done")
+    return Exit.REJECTIONS if any(result["rejection"] for result in results) else Exit.OK
+
+
+def _tell_left_out(names: tuple[str, ...]) -> None:
+    if names:
+        say(f"not images, left out: {_named(names, len(names))}")
+
+
+def _named(names: "tuple[str, ...] | list[str]", total: int) -> str:
+    shown = ", ".join(names[:MOST_NAMED])
+    return f"{count(total, 'file')} ({shown}{', …' if total > MOST_NAMED else ''})"

@@ -1,0 +1,79 @@
+"""Waiting for a job to end, its progress on one line of standard error."""
+
+import sys
+import time
+from typing import Any, TextIO
+
+from cli.client import Client
+from cli.output import say
+from cli.tables import count, duration
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 1.0
+PLAIN_EVERY_S = 10.0
+
+
+class ProgressLine:
+    """One line that is written over on a terminal; elsewhere a line now and then, when it has changed."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._over = self._stream.isatty()
+        self._shown = ""
+        self._shown_at = float("-inf")
+
+    def show(self, text: str) -> None:
+        """Show a text in place of the one before."""
+        now = time.monotonic()
+        if text == self._shown or (not self._over and now - self._shown_at < PLAIN_EVERY_S):
+            return
+        if self._over:
+            self._stream.write(f"\r{text[:120]:{min(len(self._shown), 120)}}")
+        else:
+            self._stream.write(f"{text}\n")
+        self._stream.flush()
+        self._shown, self._shown_at = text, now
+
+    def end(self) -> None:
+        """Clear the line."""
+        if self._over and self._shown:
+            self._stream.write(f"\r{'':{min(len(self._shown), 120)}}\r")
+            self._stream.flush()
+
+
+def await_job(client: Client, job_id: str) -> dict[str, Any]:
+    """Wait until nothing more will happen to a job; returns it as it then is.
+
+    Its results are complete as soon as its last shard is closed, a little before its state says so.
+    """
+    line = ProgressLine()
+    pause_s = FIRST_PAUSE_S
+    try:
+        while not has_ended(job := client.job(job_id)):
+            line.show(told(job))
+            time.sleep(pause_s)
+            pause_s = min(1.3 * pause_s, LONGEST_PAUSE_S)
+    finally:
+        line.end()
+    say(told(job))
+    return job
+
+
+def has_ended(job: dict[str, Any]) -> bool:
+    """Whether nothing more will happen to a job."""
+    return job["state"] in ("finished", "cancelled", "failed") or job["shards_open"] == 0
+
+
+def told(job: dict[str, Any]) -> str:
+    """The progress of a job in one sentence."""
+    done = job["scored"] + job["rejected"]
+    words = [f"job {job['id']}: {done:,} of {count(job['items'], 'cutout')}"]
+    if job["rejected"]:
+        words.append(f"{job['rejected']:,} rejected")
+    if job["rate"]:
+        words.append(f"{job['rate']:.1f}/s")
+    if job["seconds_left"] and not has_ended(job):
+        words.append(f"{duration(job['seconds_left'])} left")
+    if not done and not has_ended(job):
+        words.append("waiting for a worker")
+    return ", ".join(words)

@@ -1,0 +1,109 @@
+"""The gate before every route: who asks, how much they may send, and what each answer carries."""
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import problem_of
+from api.services import Services
+from core.errors import InvalidRequest, NotAuthenticated, TooLarge
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/auth"})
+OPEN_BODY_BYTES = 64 * 1024  # what somebody without a token may send
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class Gate:
+    """ASGI middleware. Every path but the open ones needs a token, also those that do not exist.
+
+    A body is refused by its stated length before it is read, and while it is read where it states none.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it with a problem."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send)
+        try:
+            limit = await _admit(scope)
+            _refuse_length(Headers(scope=scope), limit)
+            await self._app(scope, _counted(receive, limit), answer.send)
+        except Exception as error:
+            if answer.started:
+                raise
+            await problem_of(error)(scope, receive, answer.send)
+
+
+class _Answer:
+    """The way back to the caller, which adds the headers that every answer has."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = MutableHeaders(scope=message)
+            for name, value in _SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+async def _admit(scope: Scope) -> int:
+    """Note in the request's state who asks; returns how many bytes the body may have."""
+    if scope["path"] in OPEN_PATHS:
+        return OPEN_BODY_BYTES
+    services: Services = scope["app"].state.services
+    token = _token(Headers(scope=scope).get("Authorization"))
+    user = await run_in_threadpool(services.record.accounts.user_of, token)
+    scope.setdefault("state", {}).update(user=user, token=token)
+    return services.settings.limits.upload_bytes
+
+
+def _token(authorization: str | None) -> str:
+    """The token of either form, `Bearer X` or bare `X`."""
+    if not authorization:
+        raise NotAuthenticated("no token came; expected Authorization: Bearer TOKEN (log in at POST /auth)")
+    scheme, _, token = authorization.strip().partition(" ")
+    if not token:
+        return scheme
+    if scheme.lower() != "bearer":
+        raise NotAuthenticated(f"the authorization scheme {scheme[:20]!r} came; expected Bearer")
+    return token.strip()
+
+
+def _refuse_length(headers: Headers, limit: int) -> None:
+    length = headers.get("Content-Length")
+    if length is None:
+        return
+    if not length.isdecimal():
+        raise InvalidRequest("Content-Length is not a number")
+    if int(length) > limit:
+        raise TooLarge(f"a body of {length} bytes; expected at most {limit}")
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    """A `receive` that raises once more than `limit` bytes came."""
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise HTTPException(413, f"a body of over {limit} bytes; expected at most {limit}")
+        return message
+
+    return counted

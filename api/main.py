@@ -1,0 +1,51 @@
+"""The app: `uvicorn api.main:create_app --factory`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
+
+from api.gate import Gate
+from api.problems import install_problems
+from api.routes import auth, cutouts, health, jobs, models, submit, tokens, workers
+from api.services import open_services
+from api.startup import ReadableStartup
+from core.settings import Settings, load_settings
+from core.telemetry import configure_logging
+
+_NEEDS_TOKEN = [Depends(HTTPBearer(auto_error=False))]  # for the description; the gate decides
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The API on these settings, or on those of the environment. Connects when it is started, not before."""
+    if settings is None:
+        settings = load_settings()
+        configure_logging(settings.log_level)
+    app = FastAPI(
+        title="deep-asteroids",
+        summary="Scores streak cutouts with neural networks.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    install_problems(app)
+    app.add_middleware(Gate)
+    app.add_middleware(ReadableStartup)
+    for open_room in (health, auth):
+        app.include_router(open_room.router)
+    for room in (tokens, submit, jobs, cutouts, models, workers):
+        app.include_router(room.router, dependencies=_NEEDS_TOKEN)
+    app.add_api_route("/openapi.json", app.openapi, include_in_schema=False)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    with open_services(app.state.settings) as services:
+        app.state.services = services
+        yield

@@ -1,0 +1,78 @@
+"""Cutouts and their scores, over all jobs."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from api.services import Services, ServicesOf
+from core.errors import NotFound
+from core.model_card import VERSION
+from storage.database import Document
+
+router = APIRouter(prefix="/v1", tags=["cutouts"])
+
+_MEDIA_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+
+
+class Score(BaseModel):
+    """One cutout's score."""
+
+    id: str
+    score: float
+
+
+class Scores(BaseModel):
+    """Highest first."""
+
+    version: str
+    scores: list[Score]
+
+
+@router.get("/cutouts/{cutout}")
+def show_cutout(cutout: str, services: ServicesOf) -> JSONResponse:
+    """What is known of a cutout, and its outcome under each model version that was ever asked."""
+    document = _document(services, cutout)
+    outcomes = [
+        {"version": found["_id"]["version"]} | {k: v for k, v in found.items() if k != "_id"}
+        for found in services.record.outcomes.of_cutout(cutout)
+    ]
+    known = {"id": document["_id"]} | {key: value for key, value in document.items() if key != "_id"}
+    return JSONResponse(jsonable_encoder(known | {"outcomes": outcomes}))
+
+
+@router.get("/cutouts/{cutout}/image", response_class=Response)
+def cutout_image(cutout: str, services: ServicesOf) -> Response:
+    """The bytes, as they were submitted."""
+    document = _document(services, cutout)
+    sha256 = document.get("sha256")
+    if sha256 is None or sha256 not in services.record.blobs:
+        raise NotFound(f"the bytes of cutout {cutout!r} are not stored here; it was given by reference")
+    data = services.record.blobs.get(sha256)
+    media_type = next(
+        (media_type for magic, media_type in _MEDIA_TYPES.items() if data.startswith(magic)),
+        "application/octet-stream",
+    )
+    return Response(data, media_type=media_type, headers={"Content-Disposition": "inline"})
+
+
+@router.get("/scores")
+def list_scores(
+    services: ServicesOf,
+    version: Annotated[str, Query(pattern=VERSION.pattern, description="such as rb@1")],
+    low: Annotated[float, Query(ge=0, le=1)] = 0.0,
+    high: Annotated[float, Query(ge=0, le=1)] = 1.0,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+) -> Scores:
+    """Cutouts whose score under one version lies between two bounds."""
+    found = services.record.outcomes.scores(version, low=low, high=high, limit=limit)
+    return Scores(version=version, scores=[Score(id=cutout, score=score) for cutout, score in found])
+
+
+def _document(services: Services, cutout: str) -> Document:
+    document = services.record.cutouts.get(cutout)
+    if document is None:
+        raise NotFound(f"there is no cutout {cutout!r}")
+    return document

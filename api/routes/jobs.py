@@ -1,0 +1,143 @@
+"""Jobs: how far they are, what came out, and cancelling them."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from api.services import Operator, Services, ServicesOf
+from core.decision import classifier_of
+from core.errors import Conflict, NotAllowed, NotFound
+from core.job import Job, JobState
+from storage.results import Cursor, Result, read_results
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_ALWAYS = ("rb", "sl")  # classifiers that every result has a key for, null where the job did not ask them
+
+
+class JobView(BaseModel):
+    """A job, and what became of its items so far, counted from its shards."""
+
+    id: str
+    kind: str
+    state: JobState
+    priority: str
+    owner: str
+    versions: list[str]
+    items: int
+    scored: int
+    rejected: int
+    shards: int
+    shards_open: int
+    rate: float | None
+    seconds_left: float | None
+    created: datetime | None
+    finished: datetime | None
+
+
+class Jobs(BaseModel):
+    """Newest first; `next` is the cursor of the next page."""
+
+    jobs: list[JobView]
+    next: str | None
+
+
+@router.get("")
+def list_jobs(
+    services: ServicesOf, cursor: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 50
+) -> Jobs:
+    """Everybody's jobs."""
+    found = services.record.jobs.newest(limit, before=cursor)
+    more = found[-1].id if len(found) == limit else None
+    return Jobs(jobs=[_view(services, job) for job in found], next=more)
+
+
+@router.get("/{job_id}")
+def show_job(job_id: str, services: ServicesOf) -> JobView:
+    """One job."""
+    return _view(services, _job(services, job_id))
+
+
+@router.delete("/{job_id}")
+def cancel_job(job_id: str, services: ServicesOf, caller: Operator) -> JobView:
+    """Stop a job; what is scored stays. Harmless when cancelled before, a conflict when it is finished."""
+    job = _job(services, job_id)
+    if caller.role != "admin" and caller.name != job.owner:
+        raise NotAllowed(f"job {job_id} is {job.owner}'s; expected its owner or an administrator")
+    cancelled = services.record.jobs.cancel(job_id)
+    job = _job(services, job_id)
+    if not cancelled and job.state is not JobState.CANCELLED:
+        raise Conflict(f"job {job_id} is {job.state} already and can't be cancelled")
+    services.record.shards.cancel(job_id)
+    return _view(services, job)
+
+
+@router.get("/{job_id}/results")
+def job_results(
+    job_id: str,
+    services: ServicesOf,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    pending: bool = False,
+) -> JSONResponse:
+    """Results in the order of the items. Those without an outcome yet are left out unless `pending` is true.
+
+    `rb` and `sl` (and any other classifier of the job) are the scores, `versions` says whose they are.
+    """
+    job = _job(services, job_id)
+    page = read_results(services.record, job, start=Cursor.parse(cursor), limit=limit, pending=pending)
+    classifiers = list(dict.fromkeys([*_ALWAYS, *map(classifier_of, job.versions)]))
+    results = [_result(result, classifiers) for result in page.results]
+    return JSONResponse({"results": results, "next": None if page.next is None else str(page.next)})
+
+
+def _job(services: Services, job_id: str) -> Job:
+    job = services.record.jobs.get(job_id)
+    if job is None:
+        raise NotFound(f"there is no job {job_id!r}")
+    return job
+
+
+def _view(services: Services, job: Job) -> JobView:
+    progress = services.record.shards.progress(job.id)
+    rate = _rate(job, progress.done)
+    return JobView(
+        id=job.id,
+        kind=job.kind,
+        state=job.state,
+        priority=job.priority,
+        owner=job.owner,
+        versions=list(job.versions),
+        items=job.items,
+        scored=progress.scored,
+        rejected=progress.rejected,
+        shards=job.shards,
+        shards_open=progress.shards_open,
+        rate=rate,
+        seconds_left=None if job.state.ended or not rate else (job.items - progress.done) / rate,
+        created=job.created,
+        finished=job.finished,
+    )
+
+
+def _rate(job: Job, done: int) -> float | None:
+    """Items per second since somebody began to work on the job."""
+    began = job.started or job.created
+    if began is None or not done:
+        return None
+    return done / max(((job.finished or datetime.now(UTC)) - began).total_seconds(), 0.001)
+
+
+def _result(result: Result, classifiers: list[str]) -> dict[str, Any]:
+    best = {classifier: result.best(classifier) for classifier in classifiers}
+    answer: dict[str, Any] = {"file": result.name, "id": result.cutout}
+    answer |= {classifier: None if found is None else found[1] for classifier, found in best.items()}
+    answer |= {
+        "versions": {classifier: found[0] for classifier, found in best.items() if found is not None},
+        "plausible": result.plausible,
+        "rejection": None if result.rejection is None else vars(result.rejection),
+    }
+    return answer | {"pending": True} if result.pending else answer

@@ -1,0 +1,21 @@
+"""Who scores."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from api.services import ServicesOf
+from storage.workers import WorkerInfo
+
+router = APIRouter(prefix="/v1/workers", tags=["workers"])
+
+
+class Workers(BaseModel):
+    """Those that reported within the last 15 s."""
+
+    workers: list[WorkerInfo]
+
+
+@router.get("")
+def list_workers(services: ServicesOf) -> Workers:
+    """The scoring processes that hold their networks."""
+    return Workers(workers=list(services.record.workers.ready()))

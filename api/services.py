@@ -1,0 +1,87 @@
+"""What routes work with, and who asks: opened once at the start, injected into each request."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from core.errors import NotAllowed
+from core.settings import Settings
+from storage.accounts import User
+from storage.database import check, ensure_indexes
+from storage.record import Record, open_record
+from tasks.app import app as celery_app
+from tasks.messenger import Messenger
+from tasks.submit import Submitter
+
+BLOB_WRITERS = 8
+_MAY_SUBMIT = ("admin", "operator")
+
+
+@dataclass(frozen=True)
+class Services:
+    """The record, the bell that wakes workers, and what receiving uploads needs."""
+
+    settings: Settings
+    record: Record
+    messenger: Messenger
+    submitter: Submitter
+    blob_writers: ThreadPoolExecutor
+    spool_dir: Path
+
+
+@contextmanager
+def open_services(settings: Settings) -> Iterator[Services]:
+    """Connect, bring the record up to date, and close at the end.
+
+    Raises Misconfigured or Unavailable, saying what to change, and pymongo's errors.
+    """
+    account = settings.secrets.database
+    record = open_record(settings)
+    writers = ThreadPoolExecutor(BLOB_WRITERS, thread_name_prefix="blobs")
+    try:
+        check(record.database)
+        ensure_indexes(record.database)
+        record.models.register_shipped()
+        record.accounts.ensure_admin(account.admin_username, account.admin_password.get_secret_value())
+        messenger = Messenger(celery_app, settings.required_redis_url())
+        spool_dir = settings.state_dir / "uploads"
+        spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        submitter = Submitter(record, messenger, settings.scoring)
+        yield Services(settings, record, messenger, submitter, writers, spool_dir)
+    finally:
+        writers.shutdown()
+        record.close()
+
+
+def services_of(request: Request) -> Services:
+    """The services of the app that got this request."""
+    return cast(Services, request.app.state.services)
+
+
+def caller_of(request: Request) -> User:
+    """Whose token came with the request; the gate let nobody through without one."""
+    return cast(User, request.state.user)
+
+
+def token_of(request: Request) -> str:
+    """The token that came with the request."""
+    return cast(str, request.state.token)
+
+
+def operator_of(request: Request) -> User:
+    """The caller, who may submit and cancel; raises NotAllowed for other roles."""
+    user = caller_of(request)
+    if user.role not in _MAY_SUBMIT:
+        raise NotAllowed(f"the role {user.role!r} may not do this; expected {' or '.join(_MAY_SUBMIT)}")
+    return user
+
+
+ServicesOf = Annotated[Services, Depends(services_of)]
+Caller = Annotated[User, Depends(caller_of)]
+Operator = Annotated[User, Depends(operator_of)]
+Token = Annotated[str, Depends(token_of)]

@@ -1,0 +1,39 @@
+"""What a worker does to a job's record, without a network."""
+
+from collections.abc import Mapping
+
+from core.job import Item, Rejection, ShardResult
+from core.outcome import Outcome
+from storage.record import Record
+
+
+def items_of(record: Record, job: str) -> list[Item]:
+    """All items of a job, in order."""
+    found = record.jobs.get(job)
+    assert found is not None
+    return [item for n in range(found.shards) for item in record.shards.items(job, n) or []]
+
+
+def score_shard(
+    record: Record, job: str, n: int, scores: Mapping[str, float], *, rejection: Rejection | None = None
+) -> None:
+    """Close one shard, giving every cutout these scores, or this rejection."""
+    lease = record.shards.claim(job, n, worker="test")
+    assert lease is not None
+    wanted = [item for item in lease.items if item.cutout is not None and item.rejection is None]
+    outcomes = [
+        Outcome(str(item.cutout), version, None if rejection else score, rejection)
+        for item in wanted
+        for version, score in scores.items()
+    ]
+    record.outcomes.insert(outcomes, provenance={"job": job})
+    rejected = len(lease.items) - len(wanted) if rejection is None else len(lease.items)
+    assert record.shards.close(lease, ShardResult(len(lease.items) - rejected, rejected))
+
+
+def score_job(record: Record, job: str, scores: Mapping[str, float]) -> None:
+    """Close every shard of a job."""
+    found = record.jobs.get(job)
+    assert found is not None
+    for n in range(found.shards):
+        score_shard(record, job, n, scores)

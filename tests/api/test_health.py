@@ -1,0 +1,32 @@
+"""Health, readiness, and starts that fail."""
+
+from pathlib import Path
+
+import requests
+
+from cli.local.ports import free_port
+from storage.record import Record
+from storage.workers import WorkerInfo
+from tests.api.server import ApiServer
+
+
+def test_ready_means_both_servers_and_a_worker(api: ApiServer, api_record: Record) -> None:
+    before = requests.get(f"{api.url}/readyz", timeout=30)
+    assert before.status_code == 503
+    assert before.json() == {"ready": False, "checks": {"mongo": "ok", "redis": "ok", "workers": 0}}
+    api_record.workers.report(WorkerInfo("w", "test", "cpu", ("rb@901",), 0, 1))
+    after = requests.get(f"{api.url}/readyz", timeout=30)
+    listed = api.ask("GET", "/v1/workers").json()["workers"]
+    api_record.workers.leave("w")
+    assert after.status_code == 200
+    assert after.json()["ready"] is True
+    assert [worker["name"] for worker in listed] == ["w"]
+
+
+def test_a_start_without_mongodb_ends_with_a_clear_line(redis_url: str, tmp_path: Path) -> None:
+    nobody = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
+    server = ApiServer(tmp_path, mongo_url=nobody, redis_url=redis_url, database="none")
+    assert server.launch().wait(60) != 0
+    said = server.log.read_text("utf-8")
+    assert "deep-asteroids can't start: MongoDB does not answer" in said
+    assert "Traceback" not in said

@@ -1,0 +1,23 @@
+"""Labelled cutouts from a seed: streaks and bogus as the survey's pipeline cuts them out.
+
+Here live the sky, what is drawn on it, presets and files. Networks and their input don't.
+"""
+
+from cutouts.simulator.drawing import draw
+from cutouts.simulator.night import write_night
+from cutouts.simulator.presets import PRESETS
+from cutouts.simulator.stream import seeds_of, simulate
+from cutouts.simulator.truth import BOGUS_KINDS, STREAK_KINDS, Kind, SimulatedCutout, Truth
+
+__all__ = [
+    "BOGUS_KINDS",
+    "PRESETS",
+    "STREAK_KINDS",
+    "Kind",
+    "SimulatedCutout",
+    "Truth",
+    "draw",
+    "seeds_of",
+    "simulate",
+    "write_night",
+]

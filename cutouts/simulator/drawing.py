@@ -1,0 +1,98 @@
+"""One cutout from its kind and seed."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutouts.simulator.bogus import draw_bogus
+from cutouts.simulator.ghosts import draw_ghost
+from cutouts.simulator.marks import fitted_ends, mark_ends
+from cutouts.simulator.masks import mask_beside_centre, mask_corridor, mask_edge
+from cutouts.simulator.residuals import draw_field
+from cutouts.simulator.scene import SIZE_PX, Scene, Segment
+from cutouts.simulator.sky import sky
+from cutouts.simulator.strays import draw_cosmic_ray
+from cutouts.simulator.streaks import draw_long, draw_short, draw_short_hard
+from cutouts.simulator.trail import Trail
+from cutouts.simulator.truth import STREAK_KINDS, Kind, SimulatedCutout, Truth
+
+_STREAKS = {"short": draw_short, "short_hard": draw_short_hard, "long": draw_long}
+
+MARKED_SHARE = 0.6
+TRUNCATED_SHARE = 0.05
+
+
+def draw(kind: Kind, seed: int, *, name: str = "") -> SimulatedCutout:
+    """Simulate one cutout: the same kind and seed give the same bytes."""
+    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
+    scene = Scene(sky(rng), rng, fwhm_px=float(np.clip(rng.normal(2.3, 0.35), 1.6, 3.6)))
+    _surroundings(scene, crowded=kind == "short_hard")
+    trail = _STREAKS[kind](scene) if kind in STREAK_KINDS else None
+    if trail is None:
+        draw_bogus(scene, kind)
+    grey = to_grey(scene.z, _mask_grey(rng))
+    image = np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+    segment = trail.ends if trail else None
+    ends = fitted_ends(scene, segment)
+    if rng.random() < MARKED_SHARE:
+        mark_ends(image, ends)
+    if rng.random() < TRUNCATED_SHARE:
+        image = _truncate(rng, image, None if kind == "long" else segment)
+    return SimulatedCutout(image, _truth(name, kind, seed, trail))
+
+
+def to_grey(z: NDArray[np.float32], mask_grey: int) -> NDArray[np.uint8]:
+    """Sigmas of the sky to grey: 255 (1 - (z + 2.5) / 12.5), so 0 is 204, one sigma 20.4; NaN a flat one."""
+    with np.errstate(invalid="ignore"):
+        grey: NDArray[np.uint8] = np.clip(np.float32(204.5) - np.float32(20.4) * z, 0, 255).astype(np.uint8)
+    grey[np.isnan(z)] = mask_grey
+    return grey
+
+
+def _mask_grey(rng: np.random.Generator) -> int:
+    return 204 if rng.random() < 0.6 else int(rng.integers(204, 225))
+
+
+def _surroundings(scene: Scene, *, crowded: bool) -> None:
+    """What any cutout may hold beside what it was cut out for."""
+    rng = scene.rng
+    density = rng.lognormal(np.log(2.5), 1.0) + (rng.uniform(4, 20) if crowded and rng.random() < 0.5 else 0)
+    draw_field(scene, density)
+    if rng.random() < 0.3:
+        mask_beside_centre(scene, rng.uniform(45, 95))
+    if rng.random() < 0.07:
+        mask_edge(scene)
+    if rng.random() < 0.04:
+        side, angle = rng.uniform(25, 75) * rng.choice([-1, 1]), rng.uniform(0, 180)
+        x, y = SIZE_PX / 2 - side * np.sin(np.deg2rad(angle)), SIZE_PX / 2 + side * np.cos(np.deg2rad(angle))
+        mask_corridor(scene, x, y, angle, rng.uniform(3, 12))
+    if rng.random() < 0.05:
+        distance, angle = rng.uniform(45, 80), rng.uniform(0, 2 * np.pi)
+        draw_ghost(scene, SIZE_PX / 2 + distance * np.cos(angle), SIZE_PX / 2 + distance * np.sin(angle))
+    if rng.random() < 0.08:
+        x, y = rng.uniform(0, SIZE_PX, 2)
+        draw_cosmic_ray(scene, x, y)
+
+
+def _truncate(rng: np.random.Generator, image: NDArray[np.uint8], keep: Segment | None) -> NDArray[np.uint8]:
+    """Cut one side off, as at a CCD's edge (131x157 is a typical size), but nothing of a short streak."""
+    depth, side = int(rng.integers(6, 53)), int(rng.integers(4))
+    if keep is not None:
+        outer = min(keep[0], keep[2], keep[1], keep[3]), max(keep)
+        depth = int(min(depth, max(0.0, min(outer[0], SIZE_PX - 1 - outer[1]) - 6)))
+    last = SIZE_PX - depth
+    return (image[depth:], image[:last], image[:, depth:], image[:, :last])[side]
+
+
+def _truth(name: str, kind: Kind, seed: int, trail: Trail | None) -> Truth:
+    if trail is None:
+        return Truth(name=name, kind=kind, rb=0, sl=None, seed=seed)
+    return Truth(
+        name=name,
+        kind=kind,
+        rb=1,
+        sl=int(kind != "long"),
+        seed=seed,
+        length_px=round(trail.length_px, 1),
+        angle_deg=round(trail.angle_deg, 1),
+        peak_sigma=round(trail.peak_sigma, 2),
+    )

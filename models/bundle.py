@@ -1,0 +1,189 @@
+"""A bundle: the folder of one model version, `card.json` and `weights.npz`.
+
+The weights are plain arrays: reading them executes nothing.
+"""
+
+import hashlib
+import io
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from core.errors import Misconfigured
+from core.model_card import VERSION, ModelCard, Weights
+from models.architectures import build
+
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "weights.npz"
+SHIPPED = Path(__file__).parent / "shipped"
+CLASSES = {"rb": ("bogus", "real"), "sl": ("long", "short")}
+
+
+def write_bundle(
+    folder: Path,
+    network: keras.Model,
+    *,
+    version: str,
+    architecture: str,
+    recipe: str = "deepstreaks-1",
+    threshold: float = 0.5,
+    dtype: str = "float16",
+    training: dict[str, Any] | None = None,
+    metrics: dict[str, Any] | None = None,
+) -> ModelCard:
+    """Write a network as a bundle and return its card.
+
+    Raises Misconfigured when the version is malformed, or a weight is not finite as `dtype`.
+    """
+    match = VERSION.match(version)
+    if match is None:
+        raise Misconfigured(f"version {version!r}; expected a classifier and a number, as rb@3")
+    classifier = match["classifier"]
+    packed = _pack(network, dtype)
+    card = ModelCard(
+        version=version,
+        classifier=classifier,
+        classes=CLASSES.get(classifier, ("0", "1")),
+        architecture=architecture,
+        parameters=network.count_params(),
+        recipe=recipe,
+        threshold=threshold,
+        weights=Weights(sha256=hashlib.sha256(packed).hexdigest(), bytes=len(packed), dtype=dtype),
+        created=datetime.now(UTC).replace(microsecond=0),
+        training=training or {},
+        metrics=metrics or {},
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / WEIGHTS_FILE, packed)
+    write_card(folder, card)
+    return card
+
+
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Write a bundle's card."""
+    _replace(folder / CARD_FILE, (card.model_dump_json(indent=1) + "\n").encode())
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read a bundle's card; raises Misconfigured when there is none or it is malformed."""
+    path = folder / CARD_FILE
+    try:
+        return ModelCard.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise Misconfigured(
+            f"no {CARD_FILE} in {folder}; expected a bundle, as models/shipped/rb-1"
+        ) from error
+    except (ValidationError, OSError) as error:
+        raise Misconfigured(f"{path} can't be read as a model card: {error}") from error
+
+
+def read_weights(folder: Path) -> bytes:
+    """The bytes of a bundle's weights file; raises Misconfigured when it can't be read."""
+    try:
+        return (folder / WEIGHTS_FILE).read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"{folder / WEIGHTS_FILE} can't be read: {error}") from error
+
+
+def find_bundle(name: str) -> Path:
+    """The folder of a bundle: a shipped version, as rb@1, or a folder's own path."""
+    return SHIPPED / name.replace("@", "-") if VERSION.match(name) else Path(name)
+
+
+def load_network(card: ModelCard, weights: bytes) -> keras.Model:
+    """Build the card's architecture and set its weights, expanded to float32.
+
+    Raises Misconfigured, with what came and what was expected, unless the bytes are those that the card
+    names and hold exactly the architecture's arrays, in its order, finite and of the card's dtype.
+    """
+    digest = hashlib.sha256(weights).hexdigest()
+    if digest != card.weights.sha256:
+        raise Misconfigured(
+            f"weights of {card.version}: {len(weights)} bytes with sha256 {digest}; "
+            f"expected {card.weights.bytes} bytes with sha256 {card.weights.sha256}"
+        )
+    network = build(card.architecture)
+    if network.count_params() != card.parameters:
+        raise Misconfigured(
+            f"the card of {card.version} says {card.parameters} parameters; "
+            f"{card.architecture} has {network.count_params()}"
+        )
+    network.set_weights(_unpack(weights, network, card))
+    return network
+
+
+def weight_names(network: keras.Model) -> list[str]:
+    """Names such as `conv1/kernel`, in the order of `network.weights`."""
+    return [f"{layer.name}/{weight.name}" for layer in network.layers for weight in layer.weights]
+
+
+def _pack(network: keras.Model, dtype: str) -> bytes:
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, value in zip(weight_names(network), network.get_weights(), strict=True):
+        with np.errstate(over="ignore"):
+            arrays[name] = value.astype(dtype)
+        if not np.isfinite(arrays[name]).all():
+            raise Misconfigured(
+                f"weight {name} is not finite as {dtype}; largest is {np.abs(value).max():.3g}"
+            )
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _unpack(weights: bytes, network: keras.Model, card: ModelCard) -> list[NDArray[np.float32]]:
+    _refuse_swelling(weights, card)
+    expected = dict(zip(weight_names(network), (tuple(w.shape) for w in network.weights), strict=True))
+    try:
+        with np.load(io.BytesIO(weights), allow_pickle=False) as archive:
+            if list(archive.files) != list(expected):
+                raise Misconfigured(
+                    f"weights of {card.version} hold {', '.join(archive.files) or 'nothing'}; "
+                    f"expected those of {card.architecture}: {', '.join(expected)}"
+                )
+            return [_checked(name, archive[name], shape, card) for name, shape in expected.items()]
+    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise Misconfigured(
+            f"weights of {card.version} can't be read as an npz of plain arrays: {error}"
+        ) from error
+
+
+def _refuse_swelling(weights: bytes, card: ModelCard) -> None:
+    """Arrays are stored, not compressed: a file that unpacks to more than it is long is no bundle of ours."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(weights)) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise Misconfigured(
+            f"weights of {card.version} can't be read as an npz of plain arrays: {error}"
+        ) from error
+    if unpacked > len(weights):
+        raise Misconfigured(
+            f"weights of {card.version}: {len(weights)} bytes that unpack to {unpacked}; "
+            "expected arrays that are stored"
+        )
+
+
+def _checked(name: str, array: NDArray[Any], shape: tuple[int, ...], card: ModelCard) -> NDArray[np.float32]:
+    if array.shape != shape or array.dtype != card.weights.dtype:
+        raise Misconfigured(
+            f"weight {name} of {card.version} is {array.dtype} {array.shape}; "
+            f"expected {card.weights.dtype} {shape}"
+        )
+    expanded = array.astype(np.float32)
+    if not np.isfinite(expanded).all():
+        raise Misconfigured(f"weight {name} of {card.version} holds values that are not finite")
+    return expanded
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file so that it is either the old or the new one, whatever happens."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(data)
+    partial.replace(path)

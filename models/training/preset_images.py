@@ -1,0 +1,48 @@
+"""A simulated preset as arrays in memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.errors import InvalidRequest
+from cutouts.recipes import RECIPES, SIZE_PX
+from cutouts.simulator import STREAK_KINDS, Truth, draw, seeds_of
+
+CLASSIFIERS = ("rb", "sl")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """Images, (n, 144, 144, 1) uint8; labels, (n,) uint8 of 0 and 1; and what each image is."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    truths: list[Truth]
+
+
+def preset_images(classifier: str, preset: str, *, count: int | None, seed: int) -> LabelledImages:
+    """Simulate a preset for a classifier; sl gets the preset's streaks only.
+
+    Raises InvalidRequest for a classifier without a simulated truth, or when one class would be empty.
+    """
+    if classifier not in CLASSIFIERS:
+        raise InvalidRequest(
+            f"no simulated labels for {classifier!r}; expected one of {', '.join(CLASSIFIERS)}"
+        )
+    wanted = seeds_of(preset, count=count, seed=seed)
+    if classifier == "sl":
+        wanted = [item for item in wanted if item[0] in STREAK_KINDS]
+    images = np.empty((len(wanted), SIZE_PX, SIZE_PX, 1), np.uint8)
+    truths: list[Truth] = []
+    for n, (kind, cutout_seed) in enumerate(wanted):
+        cutout = draw(kind, cutout_seed)
+        images[n] = RECIPES["deepstreaks-1"](Image.fromarray(cutout.image))
+        truths.append(cutout.truth)
+    labels = np.array([t.rb if classifier == "rb" else t.sl for t in truths], np.uint8)
+    if len(set(labels.tolist())) < 2:
+        raise InvalidRequest(
+            f"{preset} with {len(wanted)} cutouts holds one class of {classifier}; expected both"
+        )
+    return LabelledImages(images, labels, truths)

@@ -1,0 +1,65 @@
+import hashlib
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cutouts.recipes import RECIPES
+from models.bundle import find_bundle, load_network, read_card, read_weights
+from models.evaluation import figures, score_images
+from models.training.preset_images import preset_images
+
+REAL = Path(__file__).parents[2].parent / "shared" / "real-cutouts"
+
+
+@pytest.fixture(scope="module", params=["rb@1", "sl@1"])
+def shipped(request):
+    folder = find_bundle(request.param)
+    card = read_card(folder)
+    return request.param, card, load_network(card, read_weights(folder))
+
+
+def test_a_shipped_card_tells_what_ships(shipped):
+    version, card, network = shipped
+    data = read_weights(find_bundle(version))
+    assert card.version == version
+    assert card.weights.sha256 == hashlib.sha256(data).hexdigest()
+    assert card.weights.bytes == len(data) < 5_000_000
+    assert card.weights.dtype == "float16"
+    assert card.parameters == network.count_params()
+    assert {"seed", "preset", "epochs", "hardware", "seconds", "command"} <= card.training.keys()
+
+
+def test_every_figure_of_a_shipped_card_has_its_command(shipped):
+    version, card, _ = shipped
+    assert card.metrics
+    for preset, found in card.metrics.items():
+        words = shlex.split(found["command"])
+        assert words[:6] == ["python", "-m", "models", "evaluate", version, preset]
+        assert words[words.index("--seed") + 1] == str(found["seed"]) != str(card.training["seed"])
+        assert words[-1] == "--json"
+
+
+def test_a_shipped_network_separates_fresh_cutouts(shipped):
+    _, card, network = shipped
+    data = preset_images(card.classifier, f"{card.classifier}-2018.9", count=300, seed=77)
+    found = figures(score_images(network, data.images), data)
+    assert found["auc"] > 0.97
+
+
+def test_a_shipped_network_holds_on_real_cutouts(shipped):
+    _, card, network = shipped
+    files = sorted(REAL.glob("*.*g"))
+    if not files:
+        pytest.skip("the real cutouts are not in ../shared/real-cutouts")
+    images = np.stack([RECIPES[card.recipe](Image.open(file)) for file in files])
+    scores = dict(zip([file.name for file in files], score_images(network, images), strict=True))
+    streaks = {name: score for name, score in scores.items() if not name.startswith("bogus")}
+    if card.classifier == "rb":
+        assert sum(score >= 0.5 for score in streaks.values()) >= 9, scores
+        assert max(score for name, score in scores.items() if name.startswith("bogus")) < 0.5, scores
+    else:
+        assert streaks.pop("long_satellite_trail.png") < 0.5
+        assert sum(score >= 0.5 for score in streaks.values()) >= 8, scores

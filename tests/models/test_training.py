@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from core.errors import InvalidRequest, Misconfigured
+from models.bundle import read_card
+from models.evaluation import evaluate_bundle, score_images
+from models.training.fit import Plan, TrainingFailed, train
+from models.training.preset_images import preset_images
+from models.training.run import run
+
+PLAN = Plan(classifier="rb", preset="sample", seed=5, count=24, epochs=2, batch_size=8)
+
+
+class Killed(BaseException):
+    """Stands for the process's end: nothing may catch it."""
+
+
+@pytest.fixture(scope="module")
+def data():
+    return preset_images("rb", "sample", count=24, seed=5)
+
+
+def test_a_killed_training_goes_on_from_its_last_epoch_to_the_same_weights(data, tmp_path):
+    def kill(figures):
+        raise Killed
+
+    undisturbed = train(PLAN, data, data, folder=tmp_path / "undisturbed")
+    with pytest.raises(Killed):
+        train(PLAN, data, data, folder=tmp_path / "killed", on_epoch=kill)
+    (tmp_path / "killed" / ".checkpoint.npz.partial").write_bytes(b"half a checkpoint")
+    told = []
+    resumed = train(PLAN, data, data, folder=tmp_path / "killed", on_epoch=told.append)
+    assert [figures["epoch"] for figures in told] == [2]
+    assert [figures["epoch"] for figures in resumed.history] == [1, 2]
+    for a, b in zip(undisturbed.network.get_weights(), resumed.network.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-4)
+
+
+def test_a_checkpoint_of_another_plan_is_refused(data, tmp_path):
+    plan = Plan(classifier="rb", preset="sample", seed=5, count=24, epochs=1, batch_size=8)
+    train(plan, data, data, folder=tmp_path)
+    with pytest.raises(Misconfigured, match="choose another folder"):
+        train(PLAN, data, data, folder=tmp_path)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_training_with_a_reason(data, tmp_path):
+    plan = Plan(classifier="rb", preset="sample", seed=5, epochs=1, batch_size=8, learning_rate=float("nan"))
+    with pytest.raises(TrainingFailed, match=r"epoch 1 ended with .*expected finite"):
+        train(plan, data, data, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_writes_a_bundle_that_evaluates_and_records_its_figures(tmp_path, monkeypatch):
+    monkeypatch.setattr("models.training.run.VALIDATION_COUNT", 16)
+    plan = Plan(classifier="sl", preset="sl-2018.9", seed=2, count=16, epochs=1, batch_size=8)
+    card = run(plan, version="sl@4", folder=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"card.json", "weights.npz"}
+    assert card.training["command"].startswith(
+        "python -m models train sl --preset sl-2018.9 --seed 2 --count 16"
+    )
+    found = evaluate_bundle(str(tmp_path), "sample", seed=3, count=40, record=True)
+    assert found["n"] == 20
+    assert sum(map(sum, found["confusion_matrix"])) == 20
+    assert read_card(tmp_path).metrics["sample"] == found
+
+
+def test_scores_do_not_depend_on_the_batch(data, tmp_path):
+    monkey = train(
+        Plan(classifier="rb", preset="sample", seed=5, epochs=1, batch_size=8), data, data, folder=tmp_path
+    ).network
+    whole = score_images(monkey, data.images)
+    halves = np.concatenate([score_images(monkey, half, batch_size=7) for half in np.split(data.images, 2)])
+    np.testing.assert_allclose(whole, halves, atol=1e-5)
+
+
+def test_sl_sees_streaks_only():
+    found = preset_images("sl", "sample", count=40, seed=1)
+    assert len(found.images) == 20
+    assert {truth.rb for truth in found.truths} == {1}
+    assert set(found.labels.tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("classifier", "preset", "count", "said"),
+    [
+        ("kd", "sample", 10, "no simulated labels for 'kd'"),
+        ("rb", "sl-2018.9", 10, "one class of rb"),
+        ("sl", "sample", 1, "one class of sl"),
+        ("rb", "nonsense", 10, "no preset 'nonsense'"),
+    ],
+)
+def test_data_that_can_t_be_trained_on_are_refused(classifier, preset, count, said):
+    with pytest.raises(InvalidRequest, match=said):
+        preset_images(classifier, preset, count=count, seed=1)

@@ -1,7 +1,8 @@
 """Make `.venv` and install the locked requirements into it, once. Run by the launcher; standard library only.
 
-`.venv/.installed-LOCK` holds the sha256 of the lock that was installed. It is written last, so an
-installation that was interrupted is done again, and one whose lock has changed is brought up to date.
+`.venv/.installed-LOCK` holds the sha256 of the lock that was installed, so that an installation whose lock
+has changed is brought up to date. It is written last. `.venv/.installing` is there while pip runs: a pip that
+was killed leaves it, and half a package that the next pip would take for a whole one; then all is made anew.
 """
 
 import contextlib
@@ -75,13 +76,10 @@ def _one_at_a_time(root: Path) -> Iterator[None]:
 
 
 def _make_environment(root: Path) -> bool:
-    python = root / ".venv" / "bin" / "python"
-    usable = [str(python), "-c", "import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"]
-    try:
-        if subprocess.run(usable, capture_output=True, check=False).returncode == 0:
-            return True
-    except OSError:
-        pass
+    if _mark(root).exists():
+        _say("the last installation was interrupted; beginning afresh")
+    elif _is_usable(root / ".venv" / "bin" / "python"):
+        return True
     made = subprocess.run(
         [sys.executable, "-m", "venv", "--clear", str(root / ".venv")],
         stdout=subprocess.PIPE,
@@ -94,6 +92,19 @@ def _make_environment(root: Path) -> bool:
     return made.returncode == 0
 
 
+def _is_usable(python: Path) -> bool:
+    """Whether it runs, has pip and is of a version that we support."""
+    question = "import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
+    try:
+        return subprocess.run([python, "-c", question], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _mark(root: Path) -> Path:
+    return root / ".venv" / ".installing"
+
+
 def _pip_install(root: Path, lock: str) -> bool:
     log = root / ".venv" / "install.log"
     command = [
@@ -102,6 +113,7 @@ def _pip_install(root: Path, lock: str) -> bool:
         *("--progress-bar", "off", "-r", str(root / lock)),
     ]
     lines: list[str] = []
+    _mark(root).touch()
     with (
         log.open("w", encoding="utf-8") as file,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip,
@@ -116,6 +128,7 @@ def _pip_install(root: Path, lock: str) -> bool:
             pip.terminate()
             reader.join()
             raise
+    _mark(root).unlink()
     if status != 0:
         last = "\n".join(lines[-12:])
         _say(f"pip failed (exit status {status}); it said:\n{last}")

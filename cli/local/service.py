@@ -56,6 +56,9 @@ class Service:
         self._should_stop = threading.Event()
         self._hurry = threading.Event()
         self._settled = threading.Event()
+        # Waited for instead of the thread: in Python 3.11 a signal that interrupts Thread.join makes the
+        # thread count as ended (bpo-45274), and its children would be left to be killed.
+        self._ended = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="supervisor")
 
@@ -98,16 +101,18 @@ class Service:
 
     def wait(self) -> None:
         """Return when the service has ended; raises what ended it. Interrupt it with a signal or `stop`."""
-        while self._thread.is_alive():
-            self._thread.join(0.2)
+        while not self._ended.wait(0.2):
+            pass
         if self._failure is not None:
             raise self._failure
 
     def stop(self) -> None:
         """Stop everything, in order, and return when no process is left. Harmless when it has stopped."""
         self._should_stop.set()
-        while self._thread.is_alive():
-            self._thread.join(0.2)
+        if self._thread.ident is not None:
+            while not self._ended.wait(0.2):
+                pass
+            self._thread.join()
         self._record_file.release()
 
     def hurry(self) -> None:
@@ -116,21 +121,25 @@ class Service:
 
     def _run(self) -> None:
         """The life of the supervisor's thread, whose end takes every child with it."""
-        supervisor: Supervisor | None = None
         try:
-            secrets = ensure_secrets(self._state_dir, given=given_secrets(self._settings))
-            supervisor = self._supervisor(secrets)
-            self._start(supervisor, secrets)
-            self._settled.set()
-            supervisor.watch(self._should_stop)
+            self._supervise()
         except BaseException as error:  # noqa: BLE001  raised again in the thread that entered or waits
             self._failure = error
         finally:
-            if supervisor is not None:
-                self._say("stopping")
-                supervisor.stop()
-                self._say("stopped")
+            self._ended.set()
             self._settled.set()
+
+    def _supervise(self) -> None:
+        secrets = ensure_secrets(self._state_dir, given=given_secrets(self._settings))
+        supervisor = self._supervisor(secrets)
+        try:
+            self._start(supervisor, secrets)
+            self._settled.set()
+            supervisor.watch(self._should_stop)
+        finally:
+            self._say("stopping")
+            supervisor.stop()
+            self._say("stopped")
 
     def _supervisor(self, secrets: Secrets) -> Supervisor:
         servers: list[EmbeddedServer] = []
@@ -176,7 +185,8 @@ class Service:
         )
         self._examine_given_servers(place)
         programs = self._programs(place, secrets)
-        self._say(f"starting {', '.join(p.name for p in programs)} (TensorFlow loads for up to 20 s)")
+        names = ", ".join(program.name for program in programs)
+        self._say(f"starting {names} (TensorFlow loads for up to 20 s)")
         supervisor.start_programs(programs, self._should_stop)
         if not self._should_stop.is_set():
             self._publish(replace(self.record, ready=True))

@@ -71,7 +71,7 @@ def examine_redis(url: str) -> list[Finding]:
 def examine_mongo(url: str, database: str) -> list[Finding]:
     """Reachable, at least 5.0, a replica set, taking journaled majority writes."""
     try:
-        with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=4000, connectTimeoutMS=3000) as client:
+        with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=3000, connectTimeoutMS=3000) as client:
             version = str(client.server_info()["version"])
             replica_set = client.admin.command("hello").get("setName")
             concern = WriteConcern(w="majority", j=True, wtimeout=5000)

@@ -33,7 +33,7 @@ VERBS: dict[str, Verb] = {
     "score": Verb("cli.verbs.score", "score files, folders, zips, globs and URLs: score PATH... [--wait]"),
     "jobs": Verb("cli.verbs.jobs", "list, show, watch, cancel or resume jobs"),
     "models": Verb("cli.verbs.models", "list and show the networks"),
-    "simulate": Verb("cli.verbs.simulate", "make labelled cutouts and their truth", passes_on=True),
+    "simulate": Verb("cli.verbs.simulate", "make labelled cutouts and their truth"),
     "worker": Verb(
         "cli.verbs.worker", "run one worker on this host: worker [--exit-when-idle]", passes_on=True
     ),

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             job = await_job(client, accepted["job"])
         except KeyboardInterrupt:
-            say(f"job {accepted['job']} goes on; ./streaks jobs watch {accepted['job']}")
+            say(f"the job goes on while a service runs; ./streaks jobs watch {accepted['job']}")
             raise
         results = list(client.results(job["id"]))
     if args.json:

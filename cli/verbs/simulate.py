@@ -1,16 +1,32 @@
 """`./streaks simulate`: labelled cutouts and their truth, made by the simulator."""
 
 import argparse
-import importlib
 
-from cli.caller import caller_folder
+from cli.caller import from_caller
+from cli.exit_codes import Exit
+from cli.output import emit, say
+from core.errors import InvalidRequest
+from cutouts.simulator.night import write_night
+from cutouts.simulator.presets import PRESETS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add OUT, `--preset`, `--count` and `--seed`."""
+    parser.add_argument("out", metavar="OUT", help="a folder, made if it does not exist")
+    parser.add_argument("--preset", required=True, choices=sorted(PRESETS))
+    parser.add_argument("--seed", type=int, required=True, help="the same seed gives the same bytes")
+    parser.add_argument("--count", type=int, help="how many cutouts; the preset's own number by default")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hand the arguments to the simulator, whose paths are meant from where the user stands."""
-    import os
-
-    os.chdir(caller_folder())
-    simulator = importlib.import_module("cutouts.simulator.__main__")
-    status: int | None = simulator.main(args.rest)
-    return status or 0
+    """Write the cutouts, their metadata and their truth.csv."""
+    out = from_caller(args.out)
+    try:
+        truths = write_night(out, args.preset, count=args.count, seed=args.seed)
+    except OSError as error:
+        raise InvalidRequest(f"{out} can't be written: {error.strerror}") from error
+    streaks = sum(truth.rb for truth in truths)
+    say(f"{len(truths)} cutouts, {streaks} of them streaks, written to {out}")
+    if args.json:
+        emit({"out": str(out), "cutouts": len(truths), "streaks": streaks})
+    return Exit.OK

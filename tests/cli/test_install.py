@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.install import install, is_installed, stamp_path
+from cli.install import install, is_installed
 
 SCRIPT = Path(__file__).resolve().parents[2] / "cli" / "install.py"
 
@@ -60,11 +60,14 @@ def test_a_failed_installation_says_why_and_is_done_again(
     assert not is_installed(root, "requirements.txt")
 
 
-def test_an_interrupted_installation_is_not_taken_for_done(root: Path) -> None:
+def test_an_interrupted_installation_is_made_afresh(root: Path) -> None:
     pretend_environment(root)
-    assert install(root, "run") == 0
-    stamp_path(root, "requirements.txt").unlink()  # it is removed first and written last
+    (root / ".venv" / "half a package").touch()
+    (root / ".venv" / ".installing").touch()  # as pip leaves it when it is killed
     assert not is_installed(root, "requirements.txt")
+    assert install(root, "run") == 0
+    assert is_installed(root, "requirements.txt")
+    assert not (root / ".venv" / "half a package").exists()
 
 
 def test_two_at_once_install_once(root: Path) -> None:

@@ -151,7 +151,7 @@ def _hang_up_on_callers(listener: socket.socket) -> None:
         connection.close()
 
 
-@pytest.mark.parametrize("delay_s", [0.3, 0.62, 0.7])
+@pytest.mark.parametrize("delay_s", [0.4, 0.65])
 def test_a_first_start_that_is_killed_is_completed_by_the_next(tmp_path: Path, delay_s: float) -> None:
     server = embedded_mongo(tmp_path, ensure_secrets(tmp_path))
     with pytest.raises(Unavailable):

@@ -11,6 +11,7 @@ from api.problems import install_problems
 from api.routes import auth, cutouts, health, jobs, models, submit, tokens, workers
 from api.services import open_services
 from api.startup import ReadableStartup
+from core.errors import Misconfigured
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
 
@@ -20,7 +21,7 @@ _NEEDS_TOKEN = [Depends(HTTPBearer(auto_error=False))]  # for the description; t
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The API on these settings, or on those of the environment. Connects when it is started, not before."""
     if settings is None:
-        settings = load_settings()
+        settings = _settings_of_environment()
         configure_logging(settings.log_level)
     app = FastAPI(
         title="deep-asteroids",
@@ -42,6 +43,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(room.router, dependencies=_NEEDS_TOKEN)
     app.add_api_route("/openapi.json", app.openapi, include_in_schema=False)
     return app
+
+
+def _settings_of_environment() -> Settings:
+    """The settings; ends the process with one line when they are wrong."""
+    try:
+        return load_settings()
+    except Misconfigured as error:
+        raise SystemExit(f"deep-asteroids can't start: {error}") from error
 
 
 @asynccontextmanager

@@ -32,6 +32,9 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "shards": [
         IndexModel([("_id.job", ASCENDING), ("_id.n", ASCENDING)]),
+        IndexModel(  # covers the count of a job's progress, which then reads no shard's items
+            [(key, ASCENDING) for key in ("_id.job", "state", "size", "scored", "rejected")], name="progress"
+        ),
         IndexModel([("state", ASCENDING), ("priority", ASCENDING), ("told", ASCENDING)]),
     ],
     "models": [IndexModel([("classifier", ASCENDING), ("stage", ASCENDING)])],

@@ -111,13 +111,15 @@ def _response(target: Target, addresses: list[Address], timeout_s: float) -> Ite
         try:
             connection = _connected(target, addresses, timeout_s)
             stack.callback(connection.close)
-            watch = threading.Timer(timeout_s, _shut, [connection, expired])
+            watch = threading.Timer(timeout_s, _shut, [connection.sock, expired])
             watch.daemon = True
             watch.start()
             stack.callback(watch.cancel)
             headers = _HEADERS | {"Host": target.authority}
             connection.request("GET", target.path, headers=headers, preload_content=False)
-            yield connection.getresponse()
+            response = connection.getresponse()
+            stack.callback(response.close)
+            yield response
         except (HTTPError, HTTPException, OSError, ValueError) as error:
             reason = f"no whole answer within {timeout_s:.0f} s" if expired.is_set() else type(error).__name__
             raise Unavailable(f"{target.authority}: {reason}") from error
@@ -153,13 +155,11 @@ def _connection(target: Target, address: Address, timeout_s: float) -> HTTPConne
     )
 
 
-def _shut(connection: HTTPConnection, expired: threading.Event) -> None:
+def _shut(sock: socket.socket, expired: threading.Event) -> None:
     """End a connection under its reader, who may be waiting for one more byte of a slow server."""
     expired.set()
-    sock = connection.sock
-    if sock is not None:
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _check_status(url: str, status: int) -> None:
@@ -180,7 +180,7 @@ def _body(url: str, response: BaseHTTPResponse, max_bytes: int) -> bytes:
     if length.isdecimal() and int(length) > max_bytes:
         raise too_large
     body = bytearray()
-    while chunk := response.read(_CHUNK):
+    while chunk := response.read1(_CHUNK):
         body += chunk
         if len(body) > max_bytes:
             raise too_large

@@ -16,10 +16,11 @@ def items_of(record: Record, job: str) -> list[Item]:
 
 def score_shard(
     record: Record, job: str, n: int, scores: Mapping[str, float], *, rejection: Rejection | None = None
-) -> None:
-    """Close one shard, giving every cutout these scores, or this rejection."""
+) -> bool:
+    """Close one shard, giving every cutout these scores or this rejection; False if it is taken."""
     lease = record.shards.claim(job, n, worker="test")
-    assert lease is not None
+    if lease is None:
+        return False
     wanted = [item for item in lease.items if item.cutout is not None and item.rejection is None]
     outcomes = [
         Outcome(str(item.cutout), version, None if rejection else score, rejection)
@@ -28,7 +29,7 @@ def score_shard(
     ]
     record.outcomes.insert(outcomes, provenance={"job": job})
     rejected = len(lease.items) - len(wanted) if rejection is None else len(lease.items)
-    assert record.shards.close(lease, ShardResult(len(lease.items) - rejected, rejected))
+    return record.shards.close(lease, ShardResult(len(lease.items) - rejected, rejected))
 
 
 def score_job(record: Record, job: str, scores: Mapping[str, float]) -> None:
@@ -36,4 +37,4 @@ def score_job(record: Record, job: str, scores: Mapping[str, float]) -> None:
     found = record.jobs.get(job)
     assert found is not None
     for n in range(found.shards):
-        score_shard(record, job, n, scores)
+        assert score_shard(record, job, n, scores)

@@ -23,6 +23,15 @@ def test_ready_means_both_servers_and_a_worker(api: ApiServer, api_record: Recor
     assert [worker["name"] for worker in listed] == ["w"]
 
 
+def test_a_start_on_wrong_settings_ends_with_a_clear_line(redis_url: str, tmp_path: Path) -> None:
+    wrong = {"DA_LIMITS__UPLOAD_BYTES": "many"}
+    server = ApiServer(tmp_path, mongo_url="mongodb://x", redis_url=redis_url, database="none", **wrong)
+    assert server.launch().wait(60) != 0
+    said = server.log.read_text("utf-8")
+    assert "limits.upload_bytes: Input should be a valid integer" in said
+    assert "Traceback" not in said
+
+
 def test_a_start_without_mongodb_ends_with_a_clear_line(redis_url: str, tmp_path: Path) -> None:
     nobody = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
     server = ApiServer(tmp_path, mongo_url=nobody, redis_url=redis_url, database="none")

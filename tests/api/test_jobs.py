@@ -54,7 +54,7 @@ def test_a_classifier_that_was_not_asked_is_null(api: ApiServer, api_record: Rec
 def test_a_rejection_has_its_stage_reason_and_detail(api: ApiServer, api_record: Record) -> None:
     job = submit(api, 1120)
     why = Rejection("decode", "flat", "it is grey; expected an image of the sky")
-    score_shard(api_record, job, 0, {RB: 0, SL: 0}, rejection=why)
+    assert score_shard(api_record, job, 0, {RB: 0, SL: 0}, rejection=why)
     (result,) = api.ask("GET", f"/v1/jobs/{job}/results").json()["results"]
     assert result["rejection"] == vars(why)
     assert (result["rb"], result["sl"], result["plausible"]) == (None, None, None)
@@ -62,7 +62,7 @@ def test_a_rejection_has_its_stage_reason_and_detail(api: ApiServer, api_record:
 
 def test_what_has_no_outcome_yet_is_left_out_unless_asked_for(api: ApiServer, api_record: Record) -> None:
     job = submit(api, *range(1130, 1136))
-    score_shard(api_record, job, 1, {RB: 0.9, SL: 0.9})
+    assert score_shard(api_record, job, 1, {RB: 0.9, SL: 0.9})
     done = api.ask("GET", f"/v1/jobs/{job}/results").json()["results"]
     assert [result["file"] for result in done] == ["1134.jpg", "1135.jpg"]
     everything = api.ask("GET", f"/v1/jobs/{job}/results?pending=true").json()["results"]
@@ -75,7 +75,7 @@ def test_what_has_no_outcome_yet_is_left_out_unless_asked_for(api: ApiServer, ap
 
 def test_a_cancelled_job_keeps_what_is_scored_and_stays_cancelled(api: ApiServer, api_record: Record) -> None:
     job = submit(api, *range(1140, 1146))
-    score_shard(api_record, job, 0, {RB: 0.9, SL: 0.9})
+    assert score_shard(api_record, job, 0, {RB: 0.9, SL: 0.9})
     cancelled = api.ask("DELETE", f"/v1/jobs/{job}")
     assert cancelled.status_code == 200
     assert (cancelled.json()["state"], cancelled.json()["shards_open"]) == ("cancelled", 0)

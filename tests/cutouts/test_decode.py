@@ -31,7 +31,8 @@ def saved(image: Image.Image, form: str) -> bytes:
 
 def test_a_cutout_becomes_144_by_144_grey() -> None:
     pixels = decode(jpeg())
-    assert (pixels.shape, pixels.dtype) == ((144, 144, 1), np.uint8)
+    assert pixels.shape == (144, 144, 1)
+    assert pixels.dtype == np.uint8
 
 
 def test_grey_pixels_of_the_right_size_come_through_unchanged() -> None:
@@ -83,6 +84,7 @@ def test_a_header_alone_is_rejected() -> None:
 
 def test_damage_anywhere_gives_pixels_or_a_rejection_and_no_other_error() -> None:
     rng = np.random.default_rng(7)
+    stages = set()
     for whole in (jpeg(), png(sky(60, 60))):
         for _ in range(150):
             data = bytearray(whole)
@@ -91,7 +93,8 @@ def test_damage_anywhere_gives_pixels_or_a_rejection_and_no_other_error() -> Non
             try:
                 assert decode(bytes(data)).shape == (144, 144, 1)
             except CutoutRejected as error:
-                assert error.stage == "decode"
+                stages.add(error.stage)
+    assert stages == {"decode"}
 
 
 def test_an_enormous_picture_is_rejected_before_it_is_decoded() -> None:

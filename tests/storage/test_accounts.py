@@ -1,0 +1,68 @@
+"""Accounts and tokens: what opens the door, and what no longer does."""
+
+import json
+
+import pytest
+
+from core.errors import Conflict, NotAuthenticated
+from storage.record import Record
+
+
+def test_a_token_says_whose_it_is(record: Record) -> None:
+    record.accounts.add("olga", "a password", "operator")
+    user = record.accounts.user_of(record.accounts.log_in("olga", "a password", days=1))
+    assert (user.name, user.role) == ("olga", "operator")
+
+
+@pytest.mark.parametrize(("name", "password"), [("olga", "wrong"), ("nobody", "a password"), ("olga", "")])
+def test_a_wrong_name_or_password_opens_nothing(record: Record, name: str, password: str) -> None:
+    record.accounts.add("olga", "a password", "operator")
+    with pytest.raises(NotAuthenticated, match="wrong user name or password"):
+        record.accounts.log_in(name, password, days=1)
+
+
+def test_a_name_is_given_once(record: Record) -> None:
+    record.accounts.add("olga", "a password", "operator")
+    with pytest.raises(Conflict, match="olga"):
+        record.accounts.add("olga", "another", "admin")
+
+
+def test_a_token_ends(record: Record) -> None:
+    record.accounts.add("olga", "a password", "operator")
+    expired = record.accounts.log_in("olga", "a password", days=-1)
+    revoked = record.accounts.log_in("olga", "a password", days=1)
+    record.accounts.revoke_token(revoked)
+    for token in (expired, revoked, "da_unknown", ""):
+        with pytest.raises(NotAuthenticated, match="unknown, expired or revoked"):
+            record.accounts.user_of(token)
+
+
+def test_only_its_owner_revokes_a_token_by_its_id(record: Record) -> None:
+    for name in ("olga", "vera"):
+        record.accounts.add(name, "a password", "viewer")
+    token = record.accounts.log_in("olga", "a password", days=1)
+    (info,) = record.accounts.tokens_of("olga")
+    assert not record.accounts.revoke("vera", info.id)
+    assert record.accounts.user_of(token)
+    assert record.accounts.revoke("olga", info.id)
+    assert not record.accounts.revoke("olga", info.id)
+
+
+def test_the_administrators_tokens_end_with_their_password(record: Record) -> None:
+    record.accounts.ensure_admin("admin", "first")
+    token = record.accounts.log_in("admin", "first", days=1)
+    record.accounts.ensure_admin("admin", "first")
+    assert record.accounts.user_of(token).role == "admin"
+    record.accounts.ensure_admin("admin", "second")
+    with pytest.raises(NotAuthenticated):
+        record.accounts.user_of(token)
+    assert record.accounts.log_in("admin", "second", days=1)
+
+
+def test_neither_a_password_nor_a_token_is_stored(record: Record) -> None:
+    record.accounts.add("olga", "a password", "operator")
+    token = record.accounts.log_in("olga", "a password", days=1)
+    stored = json.dumps([list(record.database[name].find()) for name in ("users", "tokens")], default=str)
+    assert "a password" not in stored
+    assert token not in stored
+    assert "$argon2id$" in stored

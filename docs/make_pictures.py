@@ -12,7 +12,7 @@ PER_KIND |= {"ghost": 4, "flash": 2, "cosmic_ray": 2}
 
 
 def draw_sample_night(night: Path) -> Image.Image:
-    """A grid of the night's cutouts, a few of each kind, with the kind below each, in 24 colours."""
+    """A grid of the night's cutouts, a few of each kind, with the kind below each, in 32 colours."""
     with (night / "truth.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     chosen = [
@@ -29,7 +29,15 @@ def draw_sample_night(night: Path) -> Image.Image:
         with Image.open(night / row["file"]) as cutout:
             picture.paste(cutout, (x, y))
         pen.text((x + 2, y + CELL_PX + 1), _label(row), fill="black")
-    return picture.quantize(24)
+    return picture.quantize(palette=_palette(), dither=Image.Dither.NONE)
+
+
+def _palette() -> Image.Image:
+    """31 greys from black to white, and the red of the end marks."""
+    colours = [(level * 255 // 30,) * 3 for level in range(31)] + [(255, 0, 0)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([channel for colour in colours for channel in colour])
+    return palette
 
 
 def _label(row: dict[str, str]) -> str:

@@ -174,7 +174,17 @@ def test_a_mask_stays_a_mask_whatever_is_drawn_on_it():
     assert int(np.isnan(scene.z).sum()) == 256
 
 
-def test_some_cutouts_are_truncated_and_no_short_streak_loses_an_end():
+def test_some_cutouts_are_truncated():
     shapes = {draw("short", seed).image.shape[:2] for seed in range(300)}
     assert len(shapes) > 3
     assert (157, 157) in shapes
+
+
+def test_truncation_leaves_both_ends_of_a_short_streak():
+    from cutouts.simulator.drawing import _truncate
+
+    image = np.zeros((157, 157, 3), np.uint8)
+    image[40, 60] = image[110, 30] = 255
+    for seed in range(50):
+        cut = _truncate(np.random.default_rng(seed), image, (60, 40, 30, 110))
+        assert int(cut.sum()) == 2 * 3 * 255

@@ -1,7 +1,10 @@
+"""The simulator: seeds, kinds, marks and grey levels."""
+
 import itertools
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core.errors import InvalidRequest
 from cutouts.simulator import BOGUS_KINDS, PRESETS, STREAK_KINDS, draw, seeds_of, simulate
@@ -9,15 +12,16 @@ from cutouts.simulator.drawing import to_grey
 from cutouts.simulator.marks import RED
 from cutouts.simulator.presets import kinds_of
 from cutouts.simulator.sky import sky
+from cutouts.simulator.truth import Kind
 
 KINDS = (*STREAK_KINDS, *BOGUS_KINDS)
 
 
-def marked(image):
+def marked(image: NDArray[np.uint8]) -> int:
     return int((image == np.array(RED, np.uint8)).all(axis=2).sum())
 
 
-def test_the_same_seed_gives_the_same_bytes():
+def test_the_same_seed_gives_the_same_bytes() -> None:
     first = [c.image.tobytes() for c in simulate("rb-2018.9", count=12, seed=4)]
     again = [c.image.tobytes() for c in simulate("rb-2018.9", count=12, seed=4)]
     other = [c.image.tobytes() for c in simulate("rb-2018.9", count=12, seed=5)]
@@ -25,14 +29,14 @@ def test_the_same_seed_gives_the_same_bytes():
     assert not set(first) & set(other)
 
 
-def test_a_cutout_can_be_drawn_again_from_its_truth():
+def test_a_cutout_can_be_drawn_again_from_its_truth() -> None:
     for cutout in simulate("sample", count=20, seed=1):
         again = draw(cutout.truth.kind, cutout.truth.seed, name=cutout.truth.name)
         assert again.truth == cutout.truth
         assert np.array_equal(again.image, cutout.image)
 
 
-def test_known_bytes_of_one_seed():
+def test_known_bytes_of_one_seed() -> None:
     """What a seed draws may not change unnoticed: data sets are told by preset and seed."""
     assert seeds_of("sample", count=240, seed=7)[:2] == [
         ("short", 253502224283800),
@@ -42,7 +46,7 @@ def test_known_bytes_of_one_seed():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_has_its_truth(kind):
+def test_each_kind_has_its_truth(kind: Kind) -> None:
     for seed in range(20):
         cutout = draw(kind, seed)
         truth, image = cutout.truth, cutout.image
@@ -62,12 +66,12 @@ def test_each_kind_has_its_truth(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_end_marks_are_on_some_of_every_kind_and_not_on_all(kind):
+def test_end_marks_are_on_some_of_every_kind_and_not_on_all(kind: Kind) -> None:
     share = np.mean([marked(draw(kind, seed).image) > 0 for seed in range(60)])
     assert 0.4 < share < 0.8
 
 
-def test_end_marks_tell_nothing_of_the_class():
+def test_end_marks_tell_nothing_of_the_class() -> None:
     shares = [
         np.mean([marked(draw(kind, seed).image) == 2 for kind in kinds for seed in range(1000, 1060)])
         for kinds in (STREAK_KINDS, BOGUS_KINDS)
@@ -75,7 +79,7 @@ def test_end_marks_tell_nothing_of_the_class():
     assert abs(shares[0] - shares[1]) < 0.12
 
 
-def test_sky_is_204_and_one_sigma_20():
+def test_sky_is_204_and_one_sigma_20() -> None:
     skies = np.stack([to_grey(sky(np.random.default_rng(n)), 204) for n in range(40)]).astype(float)
     assert abs(np.median(skies) - 204) <= 1
     deviation = 1.4826 * np.median(np.abs(skies - 204), axis=(1, 2))
@@ -83,14 +87,14 @@ def test_sky_is_204_and_one_sigma_20():
     assert np.ptp(deviation) > 1
 
 
-def test_blank_cutouts_have_the_survey_s_sky():
+def test_blank_cutouts_have_the_survey_s_sky() -> None:
     greys = [draw("blank", seed).image[:, :, 1] for seed in range(40)]
     assert abs(np.median([np.median(g) for g in greys]) - 204) <= 1
     assert 19 < np.median([1.4826 * np.median(np.abs(g - 204.0)) for g in greys]) < 22
 
 
-def test_noise_is_white_to_correlated_by_a_third():
-    def lag_1(z):
+def test_noise_is_white_to_correlated_by_a_third() -> None:
+    def lag_1(z: NDArray[np.float32]) -> float:
         z = z - z.mean()
         return float((z[:, 1:] * z[:, :-1]).mean() / (z * z).mean())
 
@@ -100,13 +104,13 @@ def test_noise_is_white_to_correlated_by_a_third():
     assert np.median(lags) < 0.2
 
 
-def test_grey_follows_the_survey_s_stretch():
+def test_grey_follows_the_survey_s_stretch() -> None:
     z = np.array([[0, 1, -2.5, 10, 50, -9, np.nan]], np.float32)
     assert to_grey(z, 210).tolist() == [[204, 184, 255, 0, 0, 255, 210]]
 
 
-def test_presets_have_the_published_make_up():
-    def counts(preset, count=None):
+def test_presets_have_the_published_make_up() -> None:
+    def counts(preset: str, count: int | None = None) -> dict[Kind, int]:
         kinds = kinds_of(preset, count=count, seed=0)
         return {kind: kinds.count(kind) for kind in KINDS}
 
@@ -124,21 +128,21 @@ def test_presets_have_the_published_make_up():
 
 
 @pytest.mark.parametrize(("preset", "count"), list(itertools.product(PRESETS, (1, 7, 1000))))
-def test_a_preset_scales_to_any_count(preset, count):
+def test_a_preset_scales_to_any_count(preset: str, count: int) -> None:
     assert len(kinds_of(preset, count=count, seed=3)) == count
 
 
-def test_every_kind_is_in_a_sample():
+def test_every_kind_is_in_a_sample() -> None:
     assert set(kinds_of("sample", count=200, seed=1)) == set(KINDS)
 
 
 @pytest.mark.parametrize(("preset", "count"), [("nonsense", 5), ("night", 0), ("night", -3)])
-def test_a_wrong_request_is_refused(preset, count):
+def test_a_wrong_request_is_refused(preset: str, count: int) -> None:
     with pytest.raises(InvalidRequest, match="expected"):
         next(simulate(preset, count=count, seed=1))
 
 
-def test_a_streak_raises_its_pixels_by_its_peak():
+def test_a_streak_raises_its_pixels_by_its_peak() -> None:
     """Known answer: the darkest ridge of a bright, even streak is where its truth says."""
     from cutouts.simulator.scene import CENTRE_PX, Scene
     from cutouts.simulator.trail import Trail, draw_trail
@@ -152,7 +156,7 @@ def test_a_streak_raises_its_pixels_by_its_peak():
 
 
 @pytest.mark.parametrize("angle_deg", [0, 30, 90, 135])
-def test_a_trail_s_light_does_not_depend_on_its_angle(angle_deg):
+def test_a_trail_s_light_does_not_depend_on_its_angle(angle_deg: float) -> None:
     from cutouts.simulator.scene import CENTRE_PX, Scene
     from cutouts.simulator.trail import Trail, draw_trail
 
@@ -163,7 +167,7 @@ def test_a_trail_s_light_does_not_depend_on_its_angle(angle_deg):
     assert scene.z.sum() == pytest.approx(5 * 50 * 1.2 * np.sqrt(2 * np.pi), rel=0.01)
 
 
-def test_a_mask_stays_a_mask_whatever_is_drawn_on_it():
+def test_a_mask_stays_a_mask_whatever_is_drawn_on_it() -> None:
     from cutouts.simulator.masks import mask_rectangle
     from cutouts.simulator.residuals import draw_point
     from cutouts.simulator.scene import Scene
@@ -174,13 +178,13 @@ def test_a_mask_stays_a_mask_whatever_is_drawn_on_it():
     assert int(np.isnan(scene.z).sum()) == 256
 
 
-def test_some_cutouts_are_truncated():
+def test_some_cutouts_are_truncated() -> None:
     shapes = {draw("short", seed).image.shape[:2] for seed in range(300)}
     assert len(shapes) > 3
     assert (157, 157) in shapes
 
 
-def test_truncation_leaves_both_ends_of_a_short_streak():
+def test_truncation_leaves_both_ends_of_a_short_streak() -> None:
     from cutouts.simulator.drawing import _truncate
 
     image = np.zeros((157, 157, 3), np.uint8)

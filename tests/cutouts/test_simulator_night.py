@@ -1,8 +1,12 @@
+"""A night on disk: names, metadata and truth that agree."""
+
 import csv
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from cutouts.simulator import write_night
 from cutouts.simulator.__main__ import main
@@ -10,7 +14,7 @@ from cutouts.simulator.metadata import COLUMNS
 from cutouts.simulator.names import Exposure, day_of, night_of
 
 
-def test_ids_are_the_predecessors():
+def test_ids_are_the_predecessors() -> None:
     exposure = Exposure(674, 9383, 4)
     assert exposure.pid == "674093830415"
     assert exposure.document_id(4) == "strkid6740938304150004_pid674093830415"
@@ -19,7 +23,7 @@ def test_ids_are_the_predecessors():
     assert day_of("20181106") == 674
 
 
-def test_a_night_has_stamps_metadata_and_truth_that_agree(tmp_path):
+def test_a_night_has_stamps_metadata_and_truth_that_agree(tmp_path: Path) -> None:
     truths = write_night(tmp_path, "sample", count=24, seed=3)
     rows = list(csv.DictReader((tmp_path / "truth.csv").read_text().splitlines()))
     assert [row["id"] for row in rows] == [truth.name for truth in truths]
@@ -27,6 +31,7 @@ def test_a_night_has_stamps_metadata_and_truth_that_agree(tmp_path):
     for row in rows:
         assert re.fullmatch(r"stamps/stamps_20181106/strkid\d{16}_pid\d{12}_scimref\.jpg", row["file"])
         with Image.open(tmp_path / row["file"]) as image:
+            assert isinstance(image, JpegImageFile)
             assert image.mode == "RGB"
             assert max(image.size) == 157
             assert set(image.quantization[0]) == {1}
@@ -41,7 +46,7 @@ def test_a_night_has_stamps_metadata_and_truth_that_agree(tmp_path):
     assert [f"strkid{r['streakid']}_pid{r['pid']}" for r in listed] == [row["id"] for row in rows]
 
 
-def test_the_same_seed_writes_the_same_files(tmp_path):
+def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert main([str(tmp_path / name), "--preset", "rb-2018.9", "--count", "8", "--seed", "11"]) == 0
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
@@ -50,7 +55,7 @@ def test_the_same_seed_writes_the_same_files(tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-def test_ids_stay_unique_over_a_whole_night():
+def test_ids_stay_unique_over_a_whole_night() -> None:
     import numpy as np
 
     from cutouts.simulator.night import _names
@@ -60,7 +65,9 @@ def test_ids_stay_unique_over_a_whole_night():
     assert len(set(ids)) == 30_000
 
 
-def test_a_wrong_count_is_an_error_and_a_wrong_preset_a_usage_error(tmp_path, capsys):
+def test_a_wrong_count_is_an_error_and_a_wrong_preset_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(tmp_path), "--preset", "night", "--count", "0", "--seed", "1"]) == 1
     assert "expected at least 1" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):

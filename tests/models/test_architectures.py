@@ -1,6 +1,10 @@
+"""Architectures: layer by layer those that were published."""
+
 import json
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -15,25 +19,27 @@ COMPARED = (
     *("filters", "units", "kernel_size", "strides", "padding", "pool_size", "epsilon", "momentum"),
     *("activation", "use_bias", "rate"),
 )
+Named = tuple[str, keras.Model]
+Told = tuple[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
-def architecture(request):
+def architecture(request: pytest.FixtureRequest) -> Named:
     return request.param, build(request.param)
 
 
-def test_the_parameter_count_is_the_published_one(architecture):
+def test_the_parameter_count_is_the_published_one(architecture: Named) -> None:
     name, network = architecture
     assert network.count_params() == PARAMETERS[name]
 
 
-def test_input_and_output_are_the_predecessors(architecture):
+def test_input_and_output_are_the_predecessors(architecture: Named) -> None:
     _, network = architecture
     assert network.input_shape == (None, 144, 144, 1)
     assert network.output_shape == (None, 1)
 
 
-def test_scores_are_probabilities(architecture):
+def test_scores_are_probabilities(architecture: Named) -> None:
     _, network = architecture
     images = np.random.default_rng(0).random((2, 144, 144, 1), np.float32)
     scores = network.predict_on_batch(images)
@@ -41,7 +47,7 @@ def test_scores_are_probabilities(architecture):
     assert ((scores > 0) & (scores < 1)).all()
 
 
-def test_layer_by_layer_it_is_the_published_network(architecture):
+def test_layer_by_layer_it_is_the_published_network(architecture: Named) -> None:
     name, network = architecture
     file = PUBLISHED / FILES[name]
     if not file.exists():
@@ -54,7 +60,7 @@ def test_layer_by_layer_it_is_the_published_network(architecture):
     assert sorted(json.dumps(x) for _, x in ours) == sorted(json.dumps(x) for _, x in published)
 
 
-def layers_of(layers):
+def layers_of(layers: list[dict[str, Any]]) -> list[tuple[str, Told]]:
     """Names and what decides the arithmetic of each layer but the input."""
     return [
         (layer["config"]["name"], told(layer["class_name"], layer["config"]))
@@ -63,7 +69,7 @@ def layers_of(layers):
     ]
 
 
-def told(kind, config):
+def told(kind: str, config: dict[str, Any]) -> Told:
     """What decides a layer's arithmetic, the way of writing it down aside."""
     values = {name: config[name] for name in COMPARED if name in config}
     if kind == "ZeroPadding2D":
@@ -71,10 +77,10 @@ def told(kind, config):
     return kind, {name: plain(value) for name, value in sorted(values.items())}
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     return [plain(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
-def test_an_unknown_architecture_is_refused_by_name():
+def test_an_unknown_architecture_is_refused_by_name() -> None:
     with pytest.raises(Misconfigured, match=r"'vgg7'.*resnet50, vgg6"):
         build("vgg7")

@@ -1,27 +1,32 @@
+"""The networks that ship: cards, figures, real cutouts."""
+
 import hashlib
 import shlex
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from core.model_card import ModelCard
 from cutouts.recipes import RECIPES
 from models.bundle import find_bundle, load_network, read_card, read_weights
 from models.evaluation import figures, score_images
 from models.training.preset_images import preset_images
 
 REAL = Path(__file__).parents[2].parent / "shared" / "real-cutouts"
+Shipped = tuple[str, ModelCard, keras.Model]
 
 
 @pytest.fixture(scope="module", params=["rb@1", "sl@1"])
-def shipped(request):
+def shipped(request: pytest.FixtureRequest) -> Shipped:
     folder = find_bundle(request.param)
     card = read_card(folder)
     return request.param, card, load_network(card, read_weights(folder))
 
 
-def test_a_shipped_card_tells_what_ships(shipped):
+def test_a_shipped_card_tells_what_ships(shipped: Shipped) -> None:
     version, card, network = shipped
     data = read_weights(find_bundle(version))
     assert card.version == version
@@ -32,7 +37,7 @@ def test_a_shipped_card_tells_what_ships(shipped):
     assert {"seed", "preset", "epochs", "hardware", "seconds", "command"} <= card.training.keys()
 
 
-def test_every_figure_of_a_shipped_card_has_its_command(shipped):
+def test_every_figure_of_a_shipped_card_has_its_command(shipped: Shipped) -> None:
     version, card, _ = shipped
     assert card.metrics
     for preset, found in card.metrics.items():
@@ -42,14 +47,14 @@ def test_every_figure_of_a_shipped_card_has_its_command(shipped):
         assert words[-1] == "--json"
 
 
-def test_a_shipped_network_separates_fresh_cutouts(shipped):
+def test_a_shipped_network_separates_fresh_cutouts(shipped: Shipped) -> None:
     _, card, network = shipped
     data = preset_images(card.classifier, f"{card.classifier}-2018.9", count=300, seed=77)
     found = figures(score_images(network, data.images), data)
     assert found["auc"] > 0.97
 
 
-def test_a_shipped_network_holds_on_real_cutouts(shipped):
+def test_a_shipped_network_holds_on_real_cutouts(shipped: Shipped) -> None:
     _, card, network = shipped
     files = sorted(REAL.glob("*.*g"))
     if not files:

@@ -1,3 +1,7 @@
+"""Training: killed and resumed, refused and failed."""
+
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -5,7 +9,7 @@ from core.errors import InvalidRequest, Misconfigured
 from models.bundle import read_card
 from models.evaluation import evaluate_bundle, score_images
 from models.training.fit import Plan, TrainingFailed, train
-from models.training.preset_images import preset_images
+from models.training.preset_images import LabelledImages, preset_images
 from models.training.run import run
 
 PLAN = Plan(classifier="rb", preset="sample", seed=5, count=24, epochs=2, batch_size=8)
@@ -16,19 +20,21 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="module")
-def data():
+def data() -> LabelledImages:
     return preset_images("rb", "sample", count=24, seed=5)
 
 
-def test_a_killed_training_goes_on_from_its_last_epoch_to_the_same_weights(data, tmp_path):
-    def kill(figures):
+def test_a_killed_training_goes_on_from_its_last_epoch_to_the_same_weights(
+    data: LabelledImages, tmp_path: Path
+) -> None:
+    def kill(figures: dict[str, float]) -> None:
         raise Killed
 
     undisturbed = train(PLAN, data, data, folder=tmp_path / "undisturbed")
     with pytest.raises(Killed):
         train(PLAN, data, data, folder=tmp_path / "killed", on_epoch=kill)
     (tmp_path / "killed" / ".checkpoint.npz.partial").write_bytes(b"half a checkpoint")
-    told = []
+    told: list[dict[str, float]] = []
     resumed = train(PLAN, data, data, folder=tmp_path / "killed", on_epoch=told.append)
     assert [figures["epoch"] for figures in told] == [2]
     assert [figures["epoch"] for figures in resumed.history] == [1, 2]
@@ -36,21 +42,25 @@ def test_a_killed_training_goes_on_from_its_last_epoch_to_the_same_weights(data,
         np.testing.assert_allclose(a, b, atol=2e-4)
 
 
-def test_a_checkpoint_of_another_plan_is_refused(data, tmp_path):
+def test_a_checkpoint_of_another_plan_is_refused(data: LabelledImages, tmp_path: Path) -> None:
     plan = Plan(classifier="rb", preset="sample", seed=5, count=24, epochs=1, batch_size=8)
     train(plan, data, data, folder=tmp_path)
     with pytest.raises(Misconfigured, match="choose another folder"):
         train(PLAN, data, data, folder=tmp_path)
 
 
-def test_a_loss_that_is_not_a_number_ends_the_training_with_a_reason(data, tmp_path):
+def test_a_loss_that_is_not_a_number_ends_the_training_with_a_reason(
+    data: LabelledImages, tmp_path: Path
+) -> None:
     plan = Plan(classifier="rb", preset="sample", seed=5, epochs=1, batch_size=8, learning_rate=float("nan"))
     with pytest.raises(TrainingFailed, match=r"epoch 1 ended with .*expected finite"):
         train(plan, data, data, folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_writes_a_bundle_that_evaluates_and_records_its_figures(tmp_path, monkeypatch):
+def test_a_run_writes_a_bundle_that_evaluates_and_records_its_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("models.training.run.VALIDATION_COUNT", 16)
     plan = Plan(classifier="sl", preset="sl-2018.9", seed=2, count=16, epochs=1, batch_size=8)
     card = run(plan, version="sl@4", folder=tmp_path)
@@ -64,7 +74,7 @@ def test_a_run_writes_a_bundle_that_evaluates_and_records_its_figures(tmp_path, 
     assert read_card(tmp_path).metrics["sample"] == found
 
 
-def test_scores_do_not_depend_on_the_batch(data, tmp_path):
+def test_scores_do_not_depend_on_the_batch(data: LabelledImages, tmp_path: Path) -> None:
     monkey = train(
         Plan(classifier="rb", preset="sample", seed=5, epochs=1, batch_size=8), data, data, folder=tmp_path
     ).network
@@ -73,7 +83,7 @@ def test_scores_do_not_depend_on_the_batch(data, tmp_path):
     np.testing.assert_allclose(whole, halves, atol=1e-5)
 
 
-def test_sl_sees_streaks_only():
+def test_sl_sees_streaks_only() -> None:
     found = preset_images("sl", "sample", count=40, seed=1)
     assert len(found.images) == 20
     assert {truth.rb for truth in found.truths} == {1}
@@ -89,6 +99,8 @@ def test_sl_sees_streaks_only():
         ("rb", "nonsense", 10, "no preset 'nonsense'"),
     ],
 )
-def test_data_that_can_t_be_trained_on_are_refused(classifier, preset, count, said):
+def test_data_that_can_t_be_trained_on_are_refused(
+    classifier: str, preset: str, count: int, said: str
+) -> None:
     with pytest.raises(InvalidRequest, match=said):
         preset_images(classifier, preset, count=count, seed=1)

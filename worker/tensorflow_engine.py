@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from core.model_card import ModelCard
 from cutouts.recipes import SIZE_PX, Pixels
@@ -63,19 +64,25 @@ class TensorFlowEngine:
         size = next(size for size in self._sizes if size >= len(part))
         if size > len(part):
             padding = np.zeros((size - len(part), *part.shape[1:]), np.uint8)
-            scores: Scores = run(np.concatenate([part, padding])).numpy()
-            return scores[: len(part)]
-        whole: Scores = run(part).numpy()
-        return whole
+            return self._run(run, np.concatenate([part, padding]))[: len(part)]
+        return self._run(run, part)
+
+    def _run(self, run: Any, batch: Pixels) -> Scores:
+        (scores,) = run(tf.constant(batch))
+        values: Scores = scores.numpy()
+        return values
 
     def _function(self, versions: tuple[str, ...]) -> Any:
+        """One function for these versions. Its weights are constants, so that what can be is folded."""
         if versions not in self._traced:
             networks = [self._networks[version] for version in versions]
 
-            @tf.function(reduce_retracing=False)  # type: ignore[untyped-decorator]
             def run(batch: Any) -> Any:
                 unit = tf.cast(batch, tf.float32) / 255.0
                 return tf.concat([network(unit, training=False) for network in networks], axis=1)
 
-            self._traced[versions] = run
+            traced = tf.function(run).get_concrete_function(
+                tf.TensorSpec((None, SIZE_PX, SIZE_PX, 1), tf.uint8)
+            )
+            self._traced[versions] = convert_variables_to_constants_v2(traced)
         return self._traced[versions]

@@ -67,19 +67,24 @@ class Job:
     state: JobState = JobState.ACCEPTED
     created: datetime | None = None
     started: datetime | None = None
+    failure: str | None = None
     finished: datetime | None = None
     kind: Literal["score"] = "score"
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to work on one shard until it expires, proved by its token."""
+    """The right to work on one shard until it expires, proved by its token.
+
+    `suspects` counts, by item, how often a worker ended while it worked on this item alone.
+    """
 
     job: str
     n: int
     token: str
     attempts: int
     items: tuple[Item, ...]
+    suspects: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

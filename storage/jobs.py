@@ -70,6 +70,10 @@ class JobRepository:
         """Note that nobody wants the rest; False when the job had ended before."""
         return self._end(job, JobState.CANCELLED)
 
+    def fail(self, job: str, failure: str) -> bool:
+        """Note that the rest can't be done, and why; False when the job had ended before."""
+        return self._end(job, JobState.FAILED, failure=failure)
+
     def open_ids(self) -> list[str]:
         """Ids of the jobs that have not ended."""
         return [d["_id"] for d in self._jobs.find({"state": {"$in": _OPEN}}, {"_id": True})]
@@ -79,10 +83,9 @@ class JobRepository:
         query = {"_id": {"$in": list(jobs)}, "state": {"$nin": _OPEN}}
         return {d["_id"] for d in self._jobs.find(query, {"_id": True})}
 
-    def _end(self, job: str, state: JobState) -> bool:
-        ended = self._jobs.update_one(
-            {"_id": job, "state": {"$in": _OPEN}}, {"$set": {"state": state, "finished": datetime.now(UTC)}}
-        )
+    def _end(self, job: str, state: JobState, **more: str) -> bool:
+        change = {"state": state, "finished": datetime.now(UTC)} | more
+        ended = self._jobs.update_one({"_id": job, "state": {"$in": _OPEN}}, {"$set": change})
         return ended.modified_count == 1
 
     def _earlier(self, owner: str, key: str, fingerprint: str) -> Job:
@@ -105,4 +108,5 @@ def _job(document: Document) -> Job:
         created=document["created"],
         started=document.get("started"),
         finished=document.get("finished"),
+        failure=document.get("failure"),
     )

@@ -58,6 +58,14 @@ class ShardRepository:
         renewed = self._shards.update_one(self._held(lease), [{"$set": {"lease_until": self._lease_end()}}])
         return renewed.matched_count == 1
 
+    def suspect(self, lease: Lease, index: int) -> None:
+        """Note that this item is worked on alone, so that it is known should the worker die of it."""
+        self._shards.update_one(self._held(lease), {"$inc": {f"suspects.{index}": 1}})
+
+    def acquit(self, lease: Lease, index: int) -> None:
+        """Note that the worker outlived this item."""
+        self._shards.update_one(self._held(lease), {"$unset": {f"suspects.{index}": ""}})
+
     def release(self, lease: Lease) -> None:
         """Give a shard back unfinished, to be claimed at once by anyone."""
         change = {"$set": {"state": "waiting", "told": None}, "$unset": {"token": "", "lease_until": ""}}
@@ -175,7 +183,8 @@ class ShardRepository:
             return None
         key = document["_id"]
         items = tuple(_item(item) for item in document["items"])
-        return Lease(key["job"], key["n"], token, document["attempts"], items)
+        suspects = {int(index): count for index, count in document.get("suspects", {}).items()}
+        return Lease(key["job"], key["n"], token, document["attempts"], items, suspects)
 
     def _held(self, lease: Lease) -> Document:
         return {"_id": _key(lease.job, lease.n), "state": "leased", "token": lease.token}

@@ -1,6 +1,7 @@
 """Works on one shard: claim, read, score in batches, write outcomes once, close."""
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -8,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from core.decision import classifier_of, is_plausible
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, ServiceError
 from core.job import Item, Job, Lease, Rejection, ShardResult
 from core.outcome import Outcome
 from core.settings import Scoring
@@ -21,6 +22,8 @@ from worker.reader import Reader, ReadItem
 
 _log = logging.getLogger(__name__)
 VERSIONS_HELD = 6
+CAREFUL_AFTER = 3  # claims of a shard that nobody closed; then its cutouts are scored one by one
+DEATHS_OF_POISON = 2
 
 
 class ShardScorer:
@@ -63,7 +66,8 @@ class ShardScorer:
             self._record.shards.release(lease)
             return
         with Heartbeat(self._record.shards, lease, every_s=self._settings.heartbeat_s) as heartbeat:
-            self.load(job.versions)
+            if not self._loaded(job, lease):
+                return
             result = self._score_items(job, lease, heartbeat)
         if result is None or not self._record.shards.close(lease, result):
             _log.warning("lease lost; what was scored stays", extra=where)
@@ -73,9 +77,25 @@ class ShardScorer:
         if not self._record.shards.any_open(job.id):
             self._record.jobs.finish(job.id)
 
+    def _loaded(self, job: Job, lease: Lease) -> bool:
+        """Load what the job needs; a job whose networks can't be loaded again and again has failed."""
+        try:
+            self.load(job.versions)
+        except ServiceError as error:
+            if lease.attempts <= CAREFUL_AFTER:
+                raise
+            _log.error("job failed: %s", error, extra={"job": job.id})
+            self._record.jobs.fail(job.id, f"its networks can't be loaded: {error}")
+            self._record.shards.cancel(job.id)
+            return False
+        return True
+
     def _score_items(self, job: Job, lease: Lease, heartbeat: Heartbeat) -> ShardResult | None:
         """Give every item an outcome or a rejection; None when the lease was lost on the way."""
-        items: dict[int, Item] = {i: item for i, item in enumerate(lease.items) if item.rejection is None}
+        rejections = _poison(lease)
+        items: dict[int, Item] = {
+            i: item for i, item in enumerate(lease.items) if item.rejection is None and i not in rejections
+        }
         known = self._record.outcomes.find(_cutouts(items.values()), job.versions)
         todo = [
             (i, item)
@@ -85,8 +105,7 @@ class ShardScorer:
         recipes = sorted({self._recipes[version] for version in job.versions})
         cutouts: dict[int, str] = {i: item.cutout for i, item in items.items() if item.cutout is not None}
         learnt: dict[int, tuple[str, str]] = {}
-        rejections: dict[int, Rejection] = {}
-        for batch in _batches(self._reader.read(todo, recipes), self._batch):
+        for batch in self._batches(lease, todo, recipes):
             if heartbeat.lost:
                 return None
             rejections |= self._refused(batch, items)
@@ -100,6 +119,20 @@ class ShardScorer:
                 self._serve_live()
         wanted = {i: cutout for i, cutout in cutouts.items() if i not in rejections}
         return self._summary(job, lease, wanted, learnt, rejections)
+
+    def _batches(
+        self, lease: Lease, todo: Sequence[tuple[int, Item]], recipes: Sequence[str]
+    ) -> Iterator[list[ReadItem]]:
+        """What was read, in batches; one by one, under suspicion, where workers have died of this shard."""
+        if lease.attempts <= CAREFUL_AFTER:
+            reading = self._reader.read(todo, recipes)
+            while batch := list(islice(reading, self._batch)):
+                yield batch
+            return
+        for index, item in todo:
+            self._record.shards.suspect(lease, index)
+            yield list(self._reader.read([(index, item)], recipes))
+            self._record.shards.acquit(lease, index)
 
     def _refused(self, batch: Sequence[ReadItem], items: Mapping[int, Item]) -> dict[int, Rejection]:
         """Items whose source failed, or whose bytes contradict the record."""
@@ -128,7 +161,7 @@ class ShardScorer:
                 break
             scores = self._engine.score(np.stack([read.pixels[recipe] for read in readable]), versions)
             outcomes += [
-                Outcome(str(read.cutout), version, score=float(score))
+                _outcome(str(read.cutout), version, float(score))
                 for read, row in zip(readable, scores, strict=True)
                 for version, score in zip(versions, row, strict=True)
             ]
@@ -186,6 +219,18 @@ def _cutouts(items: Iterable[Item]) -> set[str]:
     return {item.cutout for item in items if item.cutout is not None}
 
 
-def _batches(items: Iterator[ReadItem], size: int) -> Iterator[list[ReadItem]]:
-    while batch := list(islice(items, size)):
-        yield batch
+def _poison(lease: Lease) -> dict[int, Rejection]:
+    """The items that workers died of; the rest of the shard is to be scored without them."""
+    detail = "the scoring process died on it, alone, {} times; expected a score"
+    return {
+        index: Rejection("score", "poison", detail.format(deaths))
+        for index, deaths in lease.suspects.items()
+        if deaths >= DEATHS_OF_POISON
+    }
+
+
+def _outcome(cutout: str, version: str, score: float) -> Outcome:
+    if math.isfinite(score):
+        return Outcome(cutout, version, score=score)
+    detail = f"the network gave {score}; expected a number from 0 to 1"
+    return Outcome(cutout, version, rejection=Rejection("score", "not_finite", detail))

@@ -36,6 +36,7 @@ class JobView(BaseModel):
     seconds_left: float | None
     created: datetime | None
     finished: datetime | None
+    failure: str | None
 
 
 class Jobs(BaseModel):
@@ -120,6 +121,7 @@ def _view(services: Services, job: Job) -> JobView:
         seconds_left=None if job.state.ended or not rate else (job.items - progress.done) / rate,
         created=job.created,
         finished=job.finished,
+        failure=job.failure,
     )
 
 

@@ -3,20 +3,22 @@
 import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import CutoutRejected, Unavailable
+from core.errors import CutoutRejected, NotFound, Unavailable
 from core.job import Item, Job, JobState, new_job_id
 from core.model_card import ModelCard
 from core.settings import Scoring, Settings
-from cutouts.decode import DecodeLimits
+from cutouts.decode import DecodeLimits, decode
 from cutouts.names import streak_id
 from cutouts.recipes import Pixels
 from storage.record import Record
+from storage.shards import ShardRepository
 from tasks.app import app
 from tasks.messenger import Messenger
 from tasks.submit import Submitter
@@ -29,6 +31,10 @@ from worker.scorer import ShardScorer
 RED, BLUE = "strkid6740938304150004_pid674093830415", "strkid6741187104150011_pid674118710415"
 
 
+class Death(BaseException):
+    """Stands for the process's end."""
+
+
 class MeanGrey:
     """An engine whose score is the mean grey level over 255, the same for every version."""
 
@@ -37,6 +43,8 @@ class MeanGrey:
     def __init__(self) -> None:
         self._versions: list[str] = []
         self.batches: list[int] = []
+        self.dies_of: float | None = None
+        self.gives: float | None = None
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -55,6 +63,10 @@ class MeanGrey:
         assert set(versions) <= set(self._versions)
         self.batches.append(len(batch))
         mean = batch.mean(axis=(1, 2, 3), dtype=np.float32) / np.float32(255)
+        if self.dies_of is not None and np.isclose(mean, self.dies_of, rtol=0, atol=1e-7).any():
+            raise Death
+        if self.gives is not None:
+            mean = np.full_like(mean, self.gives)
         return np.repeat(mean[:, None], len(versions), axis=1)
 
 
@@ -80,10 +92,12 @@ class Bench:
     """A record, a submitter and a scorer that share it."""
 
     def __init__(
-        self, record: Record, settings: Settings, scorer: ShardScorer, engine: MeanGrey, web: Web
+        self, record: Record, settings: Settings, reader: Reader, engine: MeanGrey, web: Web
     ) -> None:
-        self.record, self.settings, self.scorer, self.engine, self.web = record, settings, scorer, engine, web
+        self.record, self.settings, self.engine, self.web = record, settings, engine, web
+        self.scorer = ShardScorer(record, engine, reader, settings.scoring, worker="me")
         messenger = Messenger(app, settings.required_redis_url())
+        self._reader = reader
         self.submitter = Submitter(record, messenger, settings.scoring)
 
     def items(self, files: Sequence[tuple[str, bytes]]) -> list[Item]:
@@ -100,6 +114,16 @@ class Bench:
         for n in range(job.shards):
             self.scorer.score_shard(job.id, n)
 
+    def let_leases_run_out(self) -> None:
+        """From now on a shard can be claimed again at once, as after a death."""
+        hasty = ShardRepository(self.record.database, lease_s=0.0)
+        record = replace(self.record, shards=hasty)
+        self.scorer = ShardScorer(record, self.engine, self._reader, self.settings.scoring, worker="me")
+
+    def is_finished(self, job: Job) -> bool:
+        found = self.record.jobs.get(job.id)
+        return found is not None and found.state == JobState.FINISHED
+
     def score_of(self, cutout: str) -> float | None:
         return self.record.outcomes.find([cutout], ["rb@1"])[cutout, "rb@1"].score
 
@@ -112,7 +136,7 @@ def bench(record: Record, settings: Settings) -> Iterator[Bench]:
     engine, web = MeanGrey(), Web()
     with ThreadPoolExecutor(2) as executor:
         reader = Reader(record.blobs, web, executor, limits=DecodeLimits(), attempts=3)
-        yield Bench(record, settings, ShardScorer(record, engine, reader, small, worker="me"), engine, web)
+        yield Bench(record, settings, reader, engine, web)
 
 
 def test_every_cutout_gets_one_outcome_per_version_and_the_job_finishes(bench: Bench) -> None:
@@ -248,6 +272,57 @@ def test_a_cancelled_job_is_not_worked_on(bench: Bench) -> None:
     bench.record.shards.cancel(job.id)
     bench.run(job)
     assert bench.engine.batches == []
+
+
+def test_a_poison_cutout_becomes_a_rejection_and_the_rest_is_scored(bench: Bench) -> None:
+    """Whatever batch holds it, the process dies: here an exception that nothing catches."""
+    items = bench.items([(f"{i}.png", noisy_png(i)) for i in range(5)])
+    job = bench.submit(items)
+    poison = float(decode(noisy_png(2)).mean(dtype=np.float32) / np.float32(255))
+    bench.engine.dies_of = poison
+    bench.let_leases_run_out()
+    deaths = 0
+    while not bench.is_finished(job):
+        try:
+            bench.run(job)
+        except Death:
+            deaths += 1
+        assert deaths < 10
+    rejected = [item.rejection for item in bench.record.shards.items(job.id, 0) or []]
+    assert [rejection.reason if rejection else None for rejection in rejected] == [
+        None,
+        None,
+        "poison",
+        None,
+        None,
+    ]
+    progress = bench.record.shards.progress(job.id)
+    assert (progress.scored, progress.rejected) == (4, 1)
+    assert deaths == 5
+
+
+def test_a_job_whose_network_can_not_be_loaded_fails_with_a_reason(bench: Bench, tmp_path: Path) -> None:
+    job = bench.submit(bench.items([("a.png", noisy_png(1))]))
+    for blob in (tmp_path / "blobs").glob("*/*"):
+        blob.write_bytes(b"damaged")
+    bench.let_leases_run_out()
+    for _ in range(3):
+        with pytest.raises(NotFound):
+            bench.run(job)
+    bench.run(job)
+    found = bench.record.jobs.get(job.id)
+    assert found is not None
+    assert found.state == JobState.FAILED
+    assert found.failure is not None
+    assert "is damaged" in found.failure
+    assert not bench.record.shards.any_open(job.id)
+
+
+def test_a_score_that_is_no_number_is_a_rejection(bench: Bench) -> None:
+    bench.engine.gives = float("nan")
+    bench.run(bench.submit(bench.items([("a.png", noisy_png(1))])))
+    reasons = [d["rejection"]["reason"] for d in bench.record.database["outcomes"].find()]
+    assert reasons == ["not_finite", "not_finite"]
 
 
 def test_a_blob_that_vanished_is_a_rejection_that_says_so(bench: Bench, tmp_path: Path) -> None:

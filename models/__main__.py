@@ -1,18 +1,20 @@
-"""`python -m models`: train and evaluate networks as a process of their own."""
+"""`python -m models`: train, evaluate, import and export networks, examine data, as a process of its own."""
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from core.errors import ServiceError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb; returns 0, or 1 after an error, which goes to stderr. Usage errors exit with 2."""
+    """Run one verb; returns 0, or 1 after an error or a missed limit. Usage errors exit with 2."""
     options = _parser().parse_args(arguments)
     try:
-        return _train(options) if options.verb == "train" else _evaluate(options)
+        return VERBS[options.verb](options)
     except ServiceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -36,16 +38,43 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--out", type=Path, required=True, help="the bundle's folder; a killed run goes on there"
     )
-    evaluate = verbs.add_parser("evaluate", help="figures of a bundle on a simulated preset")
+    evaluate = verbs.add_parser("evaluate", help="figures of a bundle on cutouts whose truth is known")
     evaluate.add_argument("model", help="a shipped version, as rb@1, or a bundle's folder")
-    evaluate.add_argument("preset")
-    evaluate.add_argument("--seed", type=int, required=True)
-    evaluate.add_argument("--count", type=int, help="cutouts to simulate; the preset's own number by default")
+    evaluate.add_argument("dataset", metavar="DATASET", help="a preset, or a folder with its truth.csv")
+    evaluate.add_argument("--seed", type=_seed, required=True, help="of the cutouts and the bootstrap")
+    evaluate.add_argument("--count", type=int, help="how many cutouts; all that there are by default")
+    evaluate.add_argument("--plots", type=Path, metavar="DIR", help="write the curves there, as SVG")
     evaluate.add_argument("--json", action="store_true", help="one JSON object on stdout")
     evaluate.add_argument(
         "--record", action="store_true", help="write the figures to the bundle's card as well"
     )
+    examine = verbs.add_parser("examine", help="how much of a data set's truth global statistics tell")
+    examine.add_argument("dataset", metavar="DATASET", help="a preset, or a folder with its truth.csv")
+    examine.add_argument("--classifier", choices=("rb", "sl"), default="rb", help="whose truth")
+    examine.add_argument("--seed", type=_seed, required=True, help="of the cutouts and the split")
+    examine.add_argument("--count", type=int, help="how many cutouts; all that there are by default")
+    examine.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    _add_exchange(verbs)
     return parser
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number from 0")
+    return int(text)
+
+
+def _add_exchange(verbs: Any) -> None:
+    published = verbs.add_parser("import-published", help="write a published network as a bundle")
+    published.add_argument("--architecture", type=Path, help="its JSON; without, the weights file holds it")
+    published.add_argument("--weights", type=Path, required=True, help=".weights.h5, single .h5 or .keras")
+    published.add_argument("--version", required=True, help="of the bundle, as rb@9")
+    published.add_argument("--threshold", type=float, default=0.5)
+    published.add_argument("--out", type=Path, required=True, help="the bundle's folder")
+    export = verbs.add_parser("export", help="write a bundle in a format that others read")
+    export.add_argument("model", help="a shipped version, as rb@1, or a bundle's folder")
+    export.add_argument("--form", choices=("keras", "savedmodel", "onnx"), required=True)
+    export.add_argument("--out", type=Path, required=True, help="the folder to write into")
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -79,17 +108,79 @@ def _evaluate(options: argparse.Namespace) -> int:
     from models.evaluation import evaluate_bundle
 
     found = evaluate_bundle(
-        options.model, options.preset, seed=options.seed, count=options.count, record=options.record
+        options.model,
+        options.dataset,
+        seed=options.seed,
+        count=options.count,
+        record=options.record,
+        plots=options.plots,
     )
     if options.json:
         print(json.dumps(found))
         return 0
     (tn, fp), (fn, tp) = found["confusion_matrix"]
+    low, high = found["auc_interval"]
     print(f"{found['model']} on {found['dataset']}, seed {found['seed']}: {found['n']} cutouts")
     print(f"  true 0: {tn} called 0, {fp} called 1    TNR {found['tnr']:.4f}")
     print(f"  true 1: {fn} called 0, {tp} called 1    TPR {found['tpr']:.4f}    AUC {found['auc']:.4f}")
+    print(f"  AUC between {low:.4f} and {high:.4f} (95 %)")
+    for file in found.get("plots", []):
+        print(f"  {file}")
     return 0
 
+
+def _examine(options: argparse.Namespace) -> int:
+    from models.evaluation import examine
+
+    found = examine(options.dataset, seed=options.seed, count=options.count, classifier=options.classifier)
+    if options.json:
+        print(json.dumps(found))
+    else:
+        for feature in found["features"][:10]:
+            print(f"  {feature['name']:<16} {feature['weight']:+.3f}")
+        for group, auc in found["auc_of_group"].items():
+            print(f"  {group} alone: AUC {auc:.4f}")
+    low, high = found["auc_interval"]
+    verdict = {True: "kept", False: "missed", None: "none set"}[found["below_limit"]]
+    print(
+        f"{found['dataset']}, {found['n']} cutouts of {found['classifier']}: AUC {found['auc']:.4f} "
+        f"({low:.4f} to {high:.4f}) of global statistics, limit {found['limit'] or '-'}: {verdict}",
+        file=sys.stderr if options.json else sys.stdout,
+    )
+    return 1 if found["below_limit"] is False else 0
+
+
+def _import_published(options: argparse.Namespace) -> int:
+    from models.legacy import import_keras, import_published
+
+    out: dict[str, Any] = {"version": options.version, "folder": options.out, "threshold": options.threshold}
+    if options.architecture is None:
+        card = import_keras(options.weights, **out)
+    else:
+        card = import_published(options.architecture, options.weights, **out)
+    print(
+        f"{card.version}: {card.architecture}, {card.parameters} parameters, written to {options.out}",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from models.bundle import find_bundle, read_card, read_weights
+    from models.export import export
+
+    folder = find_bundle(options.model)
+    print(export(read_card(folder), read_weights(folder), options.out, form=options.form))
+    return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "examine": _examine,
+    "import-published": _import_published,
+    "export": _export,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,10 +8,15 @@ from collections.abc import Callable
 import keras
 
 from core.errors import Misconfigured
+from models.architectures.densenet121 import densenet121
 from models.architectures.resnet50 import resnet50
 from models.architectures.vgg6 import vgg6
 
-ARCHITECTURES: dict[str, Callable[[], keras.Model]] = {"resnet50": resnet50, "vgg6": vgg6}
+ARCHITECTURES: dict[str, Callable[[], keras.Model]] = {
+    "densenet121": densenet121,
+    "resnet50": resnet50,
+    "vgg6": vgg6,
+}
 
 
 def build(name: str) -> keras.Model:

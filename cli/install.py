@@ -109,7 +109,8 @@ def _pip_install(root: Path, lock: str) -> bool:
     log = root / ".venv" / "install.log"
     command = [
         str(root / ".venv" / "bin" / "python"),
-        *("-m", "pip", "install", "--require-hashes", "--no-input", "--disable-pip-version-check"),
+        *("-m", "pip", "install", "--require-hashes", "--no-deps"),  # the lock is complete
+        *("--no-input", "--disable-pip-version-check"),
         *("--progress-bar", "off", "-r", str(root / lock)),
     ]
     lines: list[str] = []

@@ -125,8 +125,9 @@ def test_keras_3_s_own_legacy_hdf5_is_read_too(vgg6: NumpyNetwork, tmp_path: Pat
 
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_tf_keras_itself_gives_the_same_scores(architecture: str, tmp_path: Path) -> None:
-    """With tf-keras at hand (pip install --no-deps tf-keras==2.21.0): its files, and its scores."""
+    """Its own files, and its own scores."""
     import tf_keras  # slow to import, so not at the top
+
     file = published_file(architecture)
     numpy_network = NumpyNetwork(json.loads(file.read_text()), seed=2)
     expected = numpy_network(IMAGES)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, cast
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from core.errors import NotAllowed
@@ -19,6 +20,7 @@ from tasks.messenger import Messenger
 from tasks.submit import Submitter
 
 BLOB_WRITERS = 8
+LOGINS_AT_ONCE = 4  # argon2id takes 64 MB for each password
 _MAY_SUBMIT = ("admin", "operator")
 
 
@@ -32,6 +34,7 @@ class Services:
     submitter: Submitter
     blob_writers: ThreadPoolExecutor
     spool_dir: Path
+    logins: CapacityLimiter
 
 
 @contextmanager
@@ -46,13 +49,15 @@ def open_services(settings: Settings) -> Iterator[Services]:
     try:
         check(record.database)
         ensure_indexes(record.database)
+        record.check_blobs()
         record.models.register_shipped()
         record.accounts.ensure_admin(account.admin_username, account.admin_password.get_secret_value())
         messenger = Messenger(celery_app, settings.required_redis_url())
         spool_dir = settings.state_dir / "uploads"
         spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         submitter = Submitter(record, messenger, settings.scoring)
-        yield Services(settings, record, messenger, submitter, writers, spool_dir)
+        logins = CapacityLimiter(LOGINS_AT_ONCE)
+        yield Services(settings, record, messenger, submitter, writers, spool_dir, logins)
     finally:
         writers.shutdown()
         record.close()

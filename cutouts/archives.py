@@ -1,7 +1,9 @@
 """Uploaded zip archives: their images one by one, and nothing of an archive that is not to be trusted."""
 
+import errno
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,6 +21,11 @@ _ENCRYPTED = 0x1
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _ENTRY = b"PK\x01\x02"  # each member begins so in the archive's directory
 _LOCAL_HEADER_BYTES = 30
+# What zipfile raises for bytes that are no whole zip. ValueError: names that are no UTF-8, negative places.
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError),
+    *(RuntimeError, NotImplementedError, ValueError, OverflowError),
+)
 _CHUNK = 65536
 _RATIO_FROM_BYTES = 65536  # below that nothing is a bomb
 
@@ -49,7 +56,9 @@ class ImageArchive:
         self._unpacked = 0
         try:
             self._zip = zipfile.ZipFile(_CountingFile(file, limits.cutouts_per_job))
-        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+        except (*DAMAGE, OSError) as error:
+            if not is_damage(error):
+                raise
             raise InvalidRequest(f"the archive can't be read: {error}; expected a zip file") from error
         members = [member for member in self._zip.infolist() if not member.is_dir()]
         for member in members:
@@ -83,7 +92,9 @@ class ImageArchive:
                     self._count(info, len(chunk), len(data))
                     if len(data) > largest:
                         return _rejected(info, "too_large", f"over {largest} bytes, which are allowed")
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        except (*DAMAGE, OSError) as error:
+            if not is_damage(error):
+                raise
             return _rejected(info, "damaged", f"{error}; expected a whole member of the archive")
         return Member(info.filename, bytes(data))
 
@@ -95,6 +106,11 @@ class ImageArchive:
             raise _bomb(
                 f"member {info.filename!r} unpacks to over {self._limits.unpack_ratio} times its size"
             )
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error tells of the zip's bytes, and not of the disk that they are on."""
+    return not isinstance(error, OSError) or error.errno == errno.EINVAL  # a seek to where no file can be
 
 
 class _CountingFile:

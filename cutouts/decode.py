@@ -32,13 +32,17 @@ def decode(data: bytes, *, recipe: str = "deepstreaks-1", limits: DecodeLimits |
     Raises CutoutRejected for anything that is not a whole, 8-bit, non-degenerate picture within the limits.
     """
     limits = limits or DecodeLimits()
+    prepare = RECIPES[recipe]
     image = _open(data, limits)
     try:
         image.load()
+        pixels = prepare(image)
     except _DAMAGE as error:
         detail = f"{len(data)} bytes that end early or are damaged ({error}); expected a whole file"
         raise _rejected("truncated", detail) from error
-    pixels = RECIPES[recipe](image)
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}; expected a whole file"
+        raise _rejected("undecodable", detail) from error
     _refuse_flat(pixels)
     return pixels
 
@@ -57,6 +61,9 @@ def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
         raise _rejected("too_many_pixels", f"{error}; expected at most {limits.max_pixels} pixels") from error
     except _DAMAGE as error:
         raise _rejected("not_an_image", f"{error}; expected a whole {form} file") from error
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}; expected a whole {form} file"
+        raise _rejected("not_an_image", detail) from error
     width, height = image.size
     if width * height > limits.max_pixels:
         raise _rejected("too_many_pixels", f"{width}x{height}; expected at most {limits.max_pixels} pixels")

@@ -8,7 +8,7 @@ from typing import cast
 
 import fsspec
 
-from core.errors import Misconfigured, NotFound
+from core.errors import Misconfigured, NotFound, Unavailable
 
 
 def sha256_of(data: bytes) -> str:
@@ -25,6 +25,7 @@ class BlobStore:
         except (ValueError, ImportError) as error:
             raise Misconfigured(f"blob store {url!r}: {error}; expected an fsspec URL") from error
         self._local = "file" in self._files.protocol
+        self.url = url
 
     def put(self, data: bytes) -> str:
         """Store bytes and return their sha256; on return they survive a power cut.
@@ -45,6 +46,8 @@ class BlobStore:
             data = cast(bytes, self._files.cat_file(self._path(sha256)))
         except FileNotFoundError as error:
             raise NotFound(f"blob {sha256} is not in the store") from error
+        except OSError as error:
+            raise Unavailable(f"the blob store can't be read: {error.strerror or error}") from error
         if sha256_of(data) != sha256:
             raise NotFound(f"blob {sha256} is damaged: its bytes have another sha256")
         return data
@@ -57,9 +60,12 @@ class BlobStore:
 
 
 def _write_flushed(path: Path, data: bytes) -> None:
-    if path.exists() and path.stat().st_size == len(data):
+    if path.exists() and path.read_bytes() == data:
+        _flush_folder(path.parent)  # whoever wrote it may not have come to that yet
         return
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _flush_folder(path.parent.parent)
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with scratch.open("wb") as file:
@@ -69,7 +75,11 @@ def _write_flushed(path: Path, data: bytes) -> None:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

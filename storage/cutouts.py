@@ -1,6 +1,6 @@
 """Cutouts: where their bytes are, what is known of them, and their production scores."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,20 +28,31 @@ class CutoutRepository:
     def __init__(self, database: Mongo) -> None:
         self._cutouts = database["cutouts"]
 
-    def register(self, records: Sequence[CutoutRecord]) -> dict[str, str]:
-        """Record cutouts that are new, and learn the sha256 of those that were known by reference only.
+    def announce(self, records: Sequence[CutoutRecord]) -> None:
+        """Record cutouts that are new. A streak id is not tied to any bytes yet."""
+        self._insert_new(records)
 
-        Returns, by id, the sha256 that is on record where it is not the one given: a conflict, which
-        changes nothing.
+    def own(self, records: Sequence[CutoutRecord]) -> dict[str, str]:
+        """Tie ids to contents that can be read, for ever: the first one that comes owns the id.
+
+        Returns, by id, the sha256 that owns it where it is not the one given: a conflict, which changes
+        nothing.
         """
-        now = datetime.now(UTC)
-        first: dict[str, CutoutRecord] = {}
-        for record in records:
-            first.setdefault(record.id, record)
-        documents = [_document(record, now) for record in first.values()]
-        known = self._insert_new(documents)
-        self._learn(record for record in first.values() if record.id in known and record.sha256)
-        return self._conflicts(records)
+        owners = self._owners(records)
+        unowned = [record for record in records if owners.get(record.id) is None]
+        if unowned:
+            self._insert_new([record for record in unowned if record.id not in owners])
+            self._cutouts.bulk_write(
+                [UpdateOne({"_id": r.id, "sha256": None}, {"$set": {"sha256": r.sha256}}) for r in unowned],
+                ordered=True,
+            )
+            owners = self._owners(records)
+        return {r.id: owner for r in records if (owner := owners.get(r.id)) not in (r.sha256, None)}
+
+    def conflicts(self, records: Sequence[CutoutRecord]) -> dict[str, str]:
+        """By id, the sha256 that owns it where it is not the one given; ids that nothing owns are free."""
+        owners = self._owners(records)
+        return {r.id: owner for r in records if (owner := owners.get(r.id)) not in (r.sha256, None)}
 
     def get(self, cutout: str) -> Document | None:
         """The document of one cutout."""
@@ -55,36 +66,26 @@ class CutoutRepository:
                 ordered=False,
             )
 
-    def _insert_new(self, documents: list[Document]) -> set[str]:
-        """Insert; returns the ids that were there before."""
+    def _insert_new(self, records: Sequence[CutoutRecord]) -> None:
+        now = datetime.now(UTC)
+        documents = {record.id: _document(record, now) for record in reversed(records)}
         if not documents:
-            return set()
+            return
         try:
-            self._cutouts.insert_many(documents, ordered=False)
+            self._cutouts.insert_many(list(documents.values()), ordered=False)
         except BulkWriteError as error:
-            faults = error.details["writeErrors"]
-            if any(fault["code"] != _DUPLICATE_KEY for fault in faults):
+            if any(fault["code"] != _DUPLICATE_KEY for fault in error.details["writeErrors"]):
                 raise
-            return {documents[fault["index"]]["_id"] for fault in faults}
-        return set()
 
-    def _learn(self, records: Iterable[CutoutRecord]) -> None:
-        updates = [UpdateOne({"_id": r.id, "sha256": None}, {"$set": {"sha256": r.sha256}}) for r in records]
-        if updates:
-            self._cutouts.bulk_write(updates, ordered=False)
-
-    def _conflicts(self, records: Sequence[CutoutRecord]) -> dict[str, str]:
+    def _owners(self, records: Sequence[CutoutRecord]) -> dict[str, str | None]:
+        """The sha256 on record by id, None where nothing owns the id yet."""
         ids = list({record.id for record in records})
-        on_record = {
-            d["_id"]: d["sha256"] for d in self._cutouts.find({"_id": {"$in": ids}}, {"sha256": True})
-        }
-        return {
-            r.id: on_record[r.id] for r in records if r.sha256 and on_record.get(r.id) not in (r.sha256, None)
-        }
+        return {d["_id"]: d["sha256"] for d in self._cutouts.find({"_id": {"$in": ids}}, {"sha256": True})}
 
 
 def _document(record: CutoutRecord, now: datetime) -> Document:
-    document: Document = {"_id": record.id, "sha256": record.sha256, "added": now}
+    owner = record.sha256 if record.sha256 == record.id else None  # a streak id is owned once it was read
+    document: Document = {"_id": record.id, "sha256": owner, "added": now}
     if record.reference:
         document["reference"] = record.reference
     night = night_of(record.id)

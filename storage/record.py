@@ -1,7 +1,12 @@
 """The whole record in one hand: the one place where its real parts are chosen."""
 
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 
+from pymongo.errors import DuplicateKeyError
+
+from core.errors import Misconfigured
 from core.settings import Settings
 from storage.accounts import AccountRepository
 from storage.blobs import BlobStore
@@ -27,6 +32,25 @@ class Record:
     models: ModelRegistry
     accounts: AccountRepository
     workers: WorkerRepository
+
+    def check_blobs(self) -> str:
+        """The sha256 of the blob that marks this record's store, made by who comes first.
+
+        Raises Misconfigured when this process looks into another store than those before it.
+        """
+        service = self.database["service"]
+        mark = service.find_one({"_id": "blobs"})
+        if mark is None:
+            fresh = self.blobs.put(secrets.token_bytes(32))
+            with suppress(DuplicateKeyError):
+                service.insert_one({"_id": "blobs", "mark": fresh})
+            mark = service.find_one({"_id": "blobs"}) or {"mark": fresh}
+        if mark["mark"] not in self.blobs:
+            raise Misconfigured(
+                f"the blob store {self.blobs.url} is not the one of this database; set DA_BLOB_URL to a store"
+                " that every host reaches"
+            )
+        return str(mark["mark"])
 
     def close(self) -> None:
         """Close the connections."""

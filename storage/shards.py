@@ -1,7 +1,7 @@
 """Shards and their leases: who may work on what, by the database's own clock."""
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,9 +49,14 @@ class ShardRepository:
         """Lease one shard, or None when it is done, cancelled, unknown or somebody else's."""
         return self._claim({"_id": _key(job, n), **_CLAIMABLE}, worker=worker)
 
-    def claim_waiting(self, priority: Priority, *, worker: str) -> Lease | None:
-        """Lease any shard of this priority that nobody works on, the longest waiting first."""
-        return self._claim({"state": "waiting", "priority": priority}, worker=worker, oldest=True)
+    def claim_waiting(
+        self, priority: Priority, *, worker: str, passing_over: Collection[str] = ()
+    ) -> Lease | None:
+        """Lease the oldest shard of this priority that nobody works on, passing over some jobs."""
+        query: Document = {"state": "waiting", "priority": priority}
+        if passing_over:
+            query["_id.job"] = {"$nin": list(passing_over)}
+        return self._claim(query, worker=worker, oldest=True)
 
     def renew(self, lease: Lease) -> bool:
         """Extend a lease; False when it was lost or the job was cancelled."""
@@ -149,6 +154,12 @@ class ShardRepository:
         """The items of one shard, in order; None when there is no such shard."""
         document = self._shards.find_one({"_id": _key(job, n)}, {"items": True})
         return None if document is None else [_item(item) for item in document["items"]]
+
+    def open_jobs(self) -> list[str]:
+        """Ids of the jobs that have a shard which is waiting or leased."""
+        return [
+            str(job) for job in self._shards.distinct("_id.job", {"state": {"$in": ["waiting", "leased"]}})
+        ]
 
     def orphans(self, *, older_than_s: float) -> list[str]:
         """Ids of jobs that have old shards but were never accepted."""

@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from core.errors import Conflict, InvalidRequest, Unavailable
-from core.job import Item, Job, Priority, Rejection, new_job_id
+from core.job import Item, Job, Priority, new_job_id
 from core.settings import Scoring
 from storage.cutouts import CutoutRecord
 from storage.record import Record
@@ -61,7 +60,7 @@ class Submitter:
         return job
 
     def _registered(self, items: Sequence[Item]) -> Iterator[list[Item]]:
-        """Shards of items whose cutouts are on record; an item that contradicts the record is rejected."""
+        """Shards of items whose cutouts are on record. Which bytes own a streak id, the worker finds out."""
         for start in range(0, len(items), self._scoring.shard_size):
             shard = items[start : start + self._scoring.shard_size]
             records = [
@@ -69,8 +68,8 @@ class Submitter:
                 for item in shard
                 if item.cutout is not None and item.rejection is None
             ]
-            conflicts = self._record.cutouts.register(records)
-            yield [_checked(item, conflicts.get(item.cutout or "")) for item in shard]
+            self._record.cutouts.announce(records)
+            yield list(shard)
 
     def _tell(self, job: Job) -> None:
         shards = [(job.id, n) for n in range(min(job.shards, TOLD_AT_ONCE))]
@@ -79,15 +78,3 @@ class Submitter:
             self._record.shards.mark_told(shards)
         except Unavailable as error:
             _log.warning("not told, the sweeper will: %s", error, extra={"job": job.id})
-
-
-def conflict(given: str, recorded: str) -> Rejection:
-    """The rejection of an item whose streak id is on record with other bytes."""
-    detail = f"bytes with sha256 {given[:12]}… under a streak id that is on record with {recorded[:12]}…"
-    return Rejection("submit", "conflict", f"{detail}; expected the same bytes")
-
-
-def _checked(item: Item, recorded: str | None) -> Item:
-    if recorded is None or item.rejection is not None or item.sha256 in (None, recorded):
-        return item
-    return replace(item, rejection=conflict(str(item.sha256), recorded))

@@ -45,6 +45,8 @@ class RecordSweeper:
         if time.monotonic() >= self._next_orphans:
             self._next_orphans = time.monotonic() + ORPHANS_EVERY_S
             self._remove_orphans()
+            for job in self._record.jobs.ended(self._record.shards.open_jobs()):
+                self._record.shards.cancel(job)  # the API died between the two steps of a cancel
 
     def _tell_owed(self, priority: Priority) -> None:
         """Keep as many messages as shards wait, up to the window: lost ones are made good, none pile up."""

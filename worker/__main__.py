@@ -3,10 +3,14 @@
 import argparse
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
+
+from pymongo.errors import PyMongoError
 
 from core.errors import ServiceError
 from core.settings import Settings, load_settings
@@ -51,9 +55,21 @@ def _end_when_idle(settings: Settings) -> None:
     idle = 0
     while idle < IDLE_ROUNDS:
         time.sleep(IDLE_CHECK_S)
-        ready = any(worker.name for worker in record.workers.ready())
-        idle = idle + 1 if ready and not record.jobs.open_ids() else 0
+        try:
+            ready = any(_is_child(worker.name) for worker in record.workers.ready())
+            idle = idle + 1 if ready and not record.jobs.open_ids() else 0
+        except PyMongoError:
+            idle = 0
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_child(worker: str) -> bool:
+    """Whether this process started the scoring process of this name, host:pid."""
+    host, _, pid = worker.rpartition(":")
+    status = Path("/proc") / pid / "status"
+    return (
+        host == socket.gethostname() and status.exists() and f"PPid:\t{os.getpid()}\n" in status.read_text()
+    )
 
 
 if __name__ == "__main__":

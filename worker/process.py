@@ -2,8 +2,10 @@
 
 import logging
 import os
+import signal
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 from celery.signals import worker_process_init, worker_process_shutdown
 from pymongo.errors import PyMongoError
 
+from core.errors import Unavailable
+from core.job import Priority
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
 from cutouts.decode import DecodeLimits
@@ -25,6 +29,7 @@ from worker.scorer import ShardScorer
 
 _log = logging.getLogger(__name__)
 REPORT_EVERY_S = 5.0
+RETRY_START_S = 3.0
 PATIENCE_S = 30.0  # a mongod that restarts is back within this time
 
 
@@ -36,12 +41,12 @@ class ScoringProcess:
         self._record = open_record(settings, patience_s=PATIENCE_S)
         self._engine = engine
         self._stop = threading.Event()
+        ensure_indexes(self._record.database)
+        self._record.models.register_shipped()
         self.scorer = _scorer(settings, self._record, engine, self.name)
 
     def start(self) -> None:
         """Load and warm the production networks, then say that this worker is ready."""
-        ensure_indexes(self._record.database)
-        self._record.models.register_shipped()
         versions = self._record.models.production()
         self.scorer.load(versions)
         self._report()
@@ -82,14 +87,20 @@ def _scorer(settings: Settings, record: Record, engine: Engine, name: str) -> Sh
         max_bytes=limits.cutout_bytes,
         timeout_s=limits.fetch_timeout_s,
     )
-    reader = Reader(
-        record.blobs,
-        fetch,
-        ThreadPoolExecutor(scoring.decode_threads, thread_name_prefix="read"),
-        limits=DecodeLimits(limits.cutout_bytes, limits.cutout_pixels),
-        attempts=scoring.fetch_attempts,
-    )
-    return ShardScorer(record, engine, reader, scoring, worker=name)
+    mark = record.check_blobs()
+
+    def reader(priority: Priority) -> Reader:
+        return Reader(
+            record.blobs,
+            fetch,
+            ThreadPoolExecutor(scoring.decode_threads, thread_name_prefix=f"read-{priority}"),
+            limits=DecodeLimits(limits.cutout_bytes, limits.cutout_pixels),
+            attempts=scoring.fetch_attempts,
+            mark=mark,
+        )
+
+    readers: dict[Priority, Reader] = {"live": reader("live"), "bulk": reader("bulk")}
+    return ShardScorer(record, engine, readers, scoring, worker=name)
 
 
 def _rss_bytes() -> int:
@@ -105,10 +116,27 @@ def _start(**_: object) -> None:
 
     settings = load_settings()
     configure_logging(settings.log_level)
-    process = ScoringProcess(settings, TensorFlowEngine(settings.scoring.batch_sizes))
-    process.start()
+    try:
+        process = _started(settings, TensorFlowEngine(settings.scoring.batch_sizes))
+    except Exception:  # noqa: BLE001  Celery would log it and go on with a process that can't score
+        _log.critical("this worker can't score and ends", exc_info=True)
+        os.kill(os.getppid(), signal.SIGTERM)
+        return
     context.bind_scorer(process.scorer)
     _processes.append(process)
+
+
+def _started(settings: Settings, engine: Engine) -> ScoringProcess:
+    """A process that is ready; waits for a record that is away."""
+    while True:
+        try:
+            process = ScoringProcess(settings, engine)
+            process.start()
+        except (PyMongoError, Unavailable) as error:
+            _log.error("not ready, trying again: %s: %s", type(error).__name__, error)
+            time.sleep(RETRY_START_S)
+        else:
+            return process
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]

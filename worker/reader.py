@@ -1,8 +1,9 @@
 """Fetches and decodes a shard's items in threads, while the network runs."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 from core.errors import CutoutRejected, NotFound, Unavailable
@@ -11,7 +12,9 @@ from cutouts.decode import DecodeLimits, decode
 from cutouts.recipes import Pixels
 from storage.blobs import BlobStore, sha256_of
 
-FIRST_PAUSE_S = 0.2
+FIRST_PAUSE_S = 1.0
+PAUSE_GROWTH = 4.0
+READ_AHEAD = 64  # enough for two batches; what is queued here, nobody else's item can overtake
 Fetch = Callable[[str], bytes]
 
 
@@ -34,19 +37,32 @@ class Reader:
     """Reads items: from the blob store, or by reference with a few attempts."""
 
     def __init__(
-        self, blobs: BlobStore, fetch: Fetch, executor: Executor, *, limits: DecodeLimits, attempts: int
+        self,
+        blobs: BlobStore,
+        fetch: Fetch,
+        executor: Executor,
+        *,
+        limits: DecodeLimits,
+        attempts: int,
+        mark: str,
+        first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._blobs, self._fetch, self._executor = blobs, fetch, executor
-        self._limits, self._attempts = limits, attempts
+        self._limits, self._attempts, self._mark = limits, attempts, mark
+        self._first_pause_s = first_pause_s
 
     def read(self, items: Sequence[tuple[int, Item]], recipes: Sequence[str]) -> Iterator[ReadItem]:
         """Read items ahead of the caller; yields them in order, none dropped."""
-        futures = [self._executor.submit(self._read_one, index, item, recipes) for index, item in items]
+        ahead: deque[Future[ReadItem]] = deque()
         try:
-            for future in futures:
-                yield future.result()
+            for index, item in items:
+                if len(ahead) == READ_AHEAD:
+                    yield ahead.popleft().result()
+                ahead.append(self._executor.submit(self._read_one, index, item, recipes))
+            while ahead:
+                yield ahead.popleft().result()
         finally:
-            for future in futures:
+            for future in ahead:
                 future.cancel()
 
     def _read_one(self, index: int, item: Item, recipes: Sequence[str]) -> ReadItem:
@@ -67,14 +83,20 @@ class Reader:
             try:
                 return self._blobs.get(item.sha256 or "")
             except NotFound as error:
+                if self._mark not in self._blobs:
+                    raise Unavailable("the blob store is not there, not even its mark") from error
                 raise CutoutRejected("fetch", "blob_missing", str(error)) from error
-        for attempt in range(self._attempts):
+        pause_s = self._first_pause_s
+        for _ in range(self._attempts - 1):
             try:
                 return self._fetch(item.reference)
-            except Unavailable as error:
-                last = error
-                time.sleep(FIRST_PAUSE_S * 2**attempt)
-        raise CutoutRejected("fetch", "unreachable", f"{last}, {self._attempts} attempts") from last
+            except Unavailable:
+                time.sleep(pause_s)
+                pause_s *= PAUSE_GROWTH
+        try:
+            return self._fetch(item.reference)
+        except Unavailable as error:
+            raise CutoutRejected("fetch", "unreachable", f"{error}, {self._attempts} attempts") from error
 
 
 def _rejection(error: CutoutRejected) -> Rejection:

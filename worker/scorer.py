@@ -2,20 +2,20 @@
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
 import numpy as np
 
 from core.decision import classifier_of, is_plausible
-from core.errors import InvalidRequest, ServiceError
-from core.job import Item, Job, Lease, Rejection, ShardResult
+from core.errors import InvalidRequest, Misconfigured, ServiceError, Unavailable
+from core.job import Item, Job, Lease, Priority, Rejection, ShardResult
 from core.outcome import Outcome
 from core.settings import Scoring
+from cutouts.recipes import RECIPES
 from storage.cutouts import CutoutRecord
 from storage.record import Record
-from tasks.submit import conflict
 from worker.engine import Engine
 from worker.heartbeat import Heartbeat
 from worker.reader import Reader, ReadItem
@@ -30,9 +30,15 @@ class ShardScorer:
     """The scorer of this process: one engine, one shard at a time, live ones in between."""
 
     def __init__(
-        self, record: Record, engine: Engine, reader: Reader, settings: Scoring, *, worker: str
+        self,
+        record: Record,
+        engine: Engine,
+        readers: Mapping[Priority, Reader],
+        settings: Scoring,
+        *,
+        worker: str,
     ) -> None:
-        self._record, self._engine, self._reader = record, engine, reader
+        self._record, self._engine, self._readers = record, engine, readers
         self._settings, self._worker = settings, worker
         self._batch = max(settings.batch_sizes)
         self._recipes: dict[str, str] = {}
@@ -45,6 +51,8 @@ class ShardScorer:
             card = self._record.models.get(version)
             if card is None:
                 raise InvalidRequest(f"model version {version} is not registered")
+            if card.recipe not in RECIPES:
+                raise Misconfigured(f"{version} wants the recipe {card.recipe}; known: {', '.join(RECIPES)}")
             self._engine.load(card, self._record.models.weights(card))
             self._recipes[version] = card.recipe
         for version in self._engine.versions[: max(0, len(self._engine.versions) - VERSIONS_HELD)]:
@@ -59,23 +67,32 @@ class ShardScorer:
         if lease is not None:
             self._work(lease)
 
-    def _work(self, lease: Lease) -> None:
+    def _work(self, lease: Lease) -> bool:
+        """Work on a shard; False when there was nothing to do."""
         where = {"job": lease.job, "shard": lease.n}
         job = self._record.jobs.start(lease.job)
         if job is None:
-            self._record.shards.release(lease)
-            return
+            self._give_back(lease)
+            return False
         with Heartbeat(self._record.shards, lease, every_s=self._settings.heartbeat_s) as heartbeat:
             if not self._loaded(job, lease):
-                return
+                return False
             result = self._score_items(job, lease, heartbeat)
         if result is None or not self._record.shards.close(lease, result):
             _log.warning("lease lost; what was scored stays", extra=where)
-            return
+            return False
         self.scored += result.scored
         _log.info("shard done", extra=where | {"scored": result.scored, "rejected": result.rejected})
         if not self._record.shards.any_open(job.id):
             self._record.jobs.finish(job.id)
+        return True
+
+    def _give_back(self, lease: Lease) -> None:
+        """Return a shard whose job was not accepted, or not yet; one of an ended job is cancelled."""
+        if self._record.jobs.get(lease.job) is None:
+            self._record.shards.release(lease)
+        else:
+            self._record.shards.cancel(lease.job)
 
     def _loaded(self, job: Job, lease: Lease) -> bool:
         """Load what the job needs; a job whose networks can't be loaded again and again has failed."""
@@ -97,15 +114,17 @@ class ShardScorer:
             i: item for i, item in enumerate(lease.items) if item.rejection is None and i not in rejections
         }
         known = self._record.outcomes.find(_cutouts(items.values()), job.versions)
+        done = {cutout for cutout, _ in known if all((cutout, v) in known for v in job.versions)}
+        rejections |= self._contradicting(items, done)
         todo = [
             (i, item)
             for i, item in items.items()
-            if item.cutout is None or any((item.cutout, version) not in known for version in job.versions)
+            if i not in rejections and (item.reference is not None or item.cutout not in done)
         ]
         recipes = sorted({self._recipes[version] for version in job.versions})
         cutouts: dict[int, str] = {i: item.cutout for i, item in items.items() if item.cutout is not None}
         learnt: dict[int, tuple[str, str]] = {}
-        for batch in self._batches(lease, todo, recipes):
+        for batch in self._batches(job, lease, todo, recipes):
             if heartbeat.lost:
                 return None
             rejections |= self._refused(batch, items)
@@ -114,48 +133,79 @@ class ShardScorer:
                 if items[read.index].reference is not None:
                     learnt[read.index] = (str(read.cutout), str(read.sha256))
                 cutouts[read.index] = str(read.cutout)
-            self._write(job, lease, usable)
+            self._write(job, lease, batch, [read for read in usable if read.cutout not in done])
             if job.priority == "bulk":
                 self._serve_live()
         wanted = {i: cutout for i, cutout in cutouts.items() if i not in rejections}
         return self._summary(job, lease, wanted, learnt, rejections)
 
+    def _contradicting(self, items: Mapping[int, Item], done: Collection[str]) -> dict[int, Rejection]:
+        """Uploads of scored cutouts, which are not read again, whose bytes are not those that were scored."""
+        uploads = {
+            i: CutoutRecord(item.cutout, item.sha256)
+            for i, item in items.items()
+            if item.cutout in done and item.cutout != item.sha256 and item.reference is None and item.cutout
+        }
+        owners = self._record.cutouts.conflicts(list(uploads.values())) if uploads else {}
+        return {
+            i: conflict(str(upload.sha256), owners[upload.id])
+            for i, upload in uploads.items()
+            if owners.get(upload.id, upload.sha256) != upload.sha256
+        }
+
     def _batches(
-        self, lease: Lease, todo: Sequence[tuple[int, Item]], recipes: Sequence[str]
+        self, job: Job, lease: Lease, todo: Sequence[tuple[int, Item]], recipes: Sequence[str]
     ) -> Iterator[list[ReadItem]]:
         """What was read, in batches; one by one, under suspicion, where workers have died of this shard."""
+        reader = self._readers[job.priority]
         if lease.attempts <= CAREFUL_AFTER:
-            reading = self._reader.read(todo, recipes)
+            reading = reader.read(todo, recipes)
             while batch := list(islice(reading, self._batch)):
                 yield batch
             return
         for index, item in todo:
             self._record.shards.suspect(lease, index)
-            yield list(self._reader.read([(index, item)], recipes))
+            try:
+                batch = list(reader.read([(index, item)], recipes))
+            except Unavailable:
+                self._record.shards.acquit(lease, index)
+                raise
+            yield batch
             self._record.shards.acquit(lease, index)
 
     def _refused(self, batch: Sequence[ReadItem], items: Mapping[int, Item]) -> dict[int, Rejection]:
-        """Items whose source failed, or whose bytes contradict the record."""
+        """Items whose source failed, that can't be decoded under a streak id, or that contradict the record.
+
+        An id is owned by the first content that decodes: what can't be decoded says nothing of the id.
+        """
         refused = {read.index: read.fetch_rejection for read in batch if read.fetch_rejection is not None}
-        fetched = [read for read in batch if items[read.index].reference and read.index not in refused]
-        records = [CutoutRecord(str(r.cutout), r.sha256, items[r.index].reference) for r in fetched]
-        conflicts = self._record.cutouts.register(records) if records else {}
-        for read in fetched:
-            recorded = conflicts.get(str(read.cutout), read.sha256)
-            if recorded != read.sha256:
-                refused[read.index] = conflict(str(read.sha256), str(recorded))
+        fetched = [read for read in batch if read.index not in refused]
+        named = [read for read in fetched if read.cutout != read.sha256 or items[read.index].reference]
+        for read in named:
+            if read.decode_rejection is not None:
+                refused[read.index] = read.decode_rejection
+        whole = [read for read in named if read.decode_rejection is None]
+        records = [CutoutRecord(str(r.cutout), r.sha256, items[r.index].reference) for r in whole]
+        owners = self._record.cutouts.own(records) if records else {}
+        for read in whole:
+            owner = owners.get(str(read.cutout), read.sha256)
+            if owner != read.sha256:
+                refused[read.index] = conflict(str(read.sha256), str(owner))
         return refused
 
-    def _write(self, job: Job, lease: Lease, batch: Sequence[ReadItem]) -> None:
-        """Score a batch and insert its outcomes."""
+    def _write(self, job: Job, lease: Lease, batch: Sequence[ReadItem], usable: Sequence[ReadItem]) -> None:
+        """Score what is usable of a batch and insert its outcomes.
+
+        Contents that can't be decoded are rejected by their sha256, whatever id they came under.
+        """
         self.load(job.versions)  # a live shard in between may have needed others
         outcomes = [
-            Outcome(str(read.cutout), version, rejection=read.decode_rejection)
+            Outcome(str(read.sha256), version, rejection=read.decode_rejection)
             for read in batch
             if read.decode_rejection is not None
             for version in job.versions
         ]
-        readable = [read for read in batch if read.decode_rejection is None]
+        readable = [read for read in usable if read.decode_rejection is None]
         for recipe, versions in self._by_recipe(job.versions).items():
             if not readable:
                 break
@@ -211,8 +261,20 @@ class ShardScorer:
 
     def _serve_live(self) -> None:
         """Between two batches of a bulk shard, work on what people wait for."""
-        while (lease := self._record.shards.claim_waiting("live", worker=self._worker)) is not None:
-            self._work(lease)
+        refused: set[str] = set()
+        while lease := self._record.shards.claim_waiting("live", worker=self._worker, passing_over=refused):
+            try:
+                if not self._work(lease):
+                    refused.add(lease.job)
+            except Exception:  # noqa: BLE001  its lease runs out; the bulk shard is not to suffer for it
+                _log.exception("live shard failed", extra={"job": lease.job, "shard": lease.n})
+                refused.add(lease.job)
+
+
+def conflict(given: str, recorded: str) -> Rejection:
+    """The rejection of an item whose streak id is owned by other bytes."""
+    detail = f"bytes with sha256 {given[:12]}… under a streak id that is on record with {recorded[:12]}…"
+    return Rejection("read", "conflict", f"{detail}; expected the same bytes")
 
 
 def _cutouts(items: Iterable[Item]) -> set[str]:

@@ -13,6 +13,8 @@ from cutouts.recipes import SIZE_PX, Pixels
 from models.bundle import load_network
 from worker.engine import Scores
 
+SETS_HELD = 4  # of versions that run together; each has its own copy of their weights
+
 
 class TensorFlowEngine:
     """Runs networks in batches of fixed sizes: what is over is cut, what is under is padded."""
@@ -55,10 +57,12 @@ class TensorFlowEngine:
 
     def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
         """Run these versions on a batch of any size."""
-        run = self._function(tuple(versions))
+        together = tuple(sorted(set(versions)))
+        run = self._function(together)
         largest = self._sizes[-1]
         parts = [self._padded(run, batch[i : i + largest]) for i in range(0, len(batch), largest)]
-        return np.concatenate(parts) if parts else np.empty((0, len(versions)), np.float32)
+        scores = np.concatenate(parts) if parts else np.empty((0, len(together)), np.float32)
+        return scores[:, [together.index(version) for version in versions]]
 
     def _padded(self, run: Any, part: Pixels) -> Scores:
         size = next(size for size in self._sizes if size >= len(part))
@@ -84,5 +88,7 @@ class TensorFlowEngine:
             traced = tf.function(run).get_concrete_function(
                 tf.TensorSpec((None, SIZE_PX, SIZE_PX, 1), tf.uint8)
             )
+            while len(self._traced) >= SETS_HELD:
+                del self._traced[next(iter(self._traced))]
             self._traced[versions] = convert_variables_to_constants_v2(traced)
         return self._traced[versions]

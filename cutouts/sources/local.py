@@ -3,7 +3,6 @@
 import os
 import stat
 import zipfile
-import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from core.errors import CutoutRejected, Unavailable, Unsafe
 from core.settings import References
+from cutouts.archives import DAMAGE, is_damage
 
 
 def allowed_path(reference: str, policy: References) -> Path:
@@ -62,10 +62,10 @@ def read_member(reference: str, policy: References, *, max_bytes: int) -> bytes:
             data = file.read(max_bytes + 1)
     except (FileNotFoundError, KeyError) as error:
         raise CutoutRejected("fetch", "not_found", f"{reference}: no such archive or member") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise CutoutRejected("fetch", "damaged", f"{reference}: {error}; expected a whole zip") from error
-    except OSError as error:
-        raise Unavailable(f"{reference}: {error.strerror or error}") from error
+    except (*DAMAGE, OSError) as error:
+        if is_damage(error):
+            raise CutoutRejected("fetch", "damaged", f"{reference}: {error}; expected a whole zip") from error
+        raise Unavailable(f"{reference}: {error}") from error
     if len(data) > max_bytes:
         raise CutoutRejected("fetch", "too_large", f"{reference}: more than {max_bytes} bytes unpacked")
     return data

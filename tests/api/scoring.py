@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from core.job import Item, Rejection, ShardResult
 from core.outcome import Outcome
+from storage.cutouts import CutoutRecord
 from storage.record import Record
 
 
@@ -22,6 +23,8 @@ def score_shard(
     if lease is None:
         return False
     wanted = [item for item in lease.items if item.cutout is not None and item.rejection is None]
+    if rejection is None:
+        record.cutouts.own([CutoutRecord(str(item.cutout), item.sha256, item.reference) for item in wanted])
     outcomes = [
         Outcome(str(item.cutout), version, None if rejection else score, rejection)
         for item in wanted

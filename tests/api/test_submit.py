@@ -93,18 +93,19 @@ def test_two_files_of_one_name_are_two_items(api: ApiServer, api_record: Record)
     assert all(item.rejection is None for item in items)
 
 
-def test_one_streak_id_with_two_contents_is_a_conflict_that_is_shown(
+def test_one_streak_id_with_two_contents_is_two_items_and_ties_the_id_to_neither(
     api: ApiServer, api_record: Record
 ) -> None:
+    """Which of them owns the id, the worker finds out by reading: tests/worker/test_scorer.py."""
     name = "strkid6740938304150099_pid674093830415_scimref.jpg"
     answer = post_files(api, (name, jpeg(1)), (f"other/{name}", jpeg(2)))
     assert answer.status_code == 202
-    results = api.ask("GET", f"/v1/jobs/{answer.json()['job']}/results").json()["results"]
-    assert [result["rejection"]["reason"] for result in results] == ["conflict"]
-    assert results[0]["file"] == f"other/{name}"
-    later = post_files(api, (name, jpeg(3))).json()["job"]
-    assert items_of(api_record, later)[0].rejection is not None
-    assert api_record.blobs.get(str(items_of(api_record, later)[0].sha256)) == jpeg(3)
+    first, second = items_of(api_record, answer.json()["job"])
+    assert first.cutout == second.cutout == name.removesuffix("_scimref.jpg")
+    assert [api_record.blobs.get(str(item.sha256)) for item in (first, second)] == [jpeg(1), jpeg(2)]
+    document = api_record.cutouts.get(str(first.cutout))
+    assert document is not None
+    assert document["sha256"] is None
 
 
 def test_names_are_shown_and_never_paths(api: ApiServer, api_record: Record) -> None:

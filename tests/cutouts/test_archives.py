@@ -6,6 +6,7 @@ import struct
 import tracemalloc
 import zipfile
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -158,3 +159,44 @@ def test_one_damaged_member_is_rejected_alone() -> None:
     assert bad.rejection is not None
     assert (bad.rejection.stage, bad.rejection.reason) == ("submit", "damaged")
     assert good.data == b"second"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (b"\xff\xfe.jpg", "its name beside the data is no UTF-8"),
+        (b"z.jpg\0", "its name beside the data is another one"),
+    ],
+)
+def test_one_member_whose_own_header_is_damaged_is_rejected_alone(field: bytes, value: str) -> None:
+    data = bytearray(zipped([("ä.jpg", b"first"), ("b.jpg", b"second")], zipfile.ZIP_STORED))
+    data[30 : 30 + len(field)] = field
+    bad, good = images(bytes(data))
+    assert bad.rejection is not None, value
+    assert (bad.rejection.stage, bad.rejection.reason) == ("submit", "damaged")
+    assert good.data == b"second"
+
+
+@pytest.mark.parametrize("offset", [2**62, 2**63 + 1])
+def test_one_member_that_is_said_to_lie_far_outside_is_rejected_alone(tmp_path: Path, offset: int) -> None:
+    path = tmp_path / "far.zip"
+    path.write_bytes(moved(zipped([("a.jpg", b"first"), ("b.jpg", b"second")], zipfile.ZIP_STORED), offset))
+    with path.open("rb") as file:
+        good, bad = ImageArchive(file, LIMITS)
+    assert good.data == b"first"
+    assert bad.rejection is not None
+    assert bad.rejection.reason == "damaged"
+
+
+def moved(data: bytes, offset: int) -> bytes:
+    """The archive with its last member (called b.jpg) said to begin at an offset of 64 bits."""
+    out = bytearray(data)
+    last = out.rindex(b"PK\x01\x02")
+    extra = struct.pack("<HHQ", 1, 8, offset)
+    struct.pack_into("<H", out, last + 30, len(extra))
+    struct.pack_into("<L", out, last + 42, 0xFFFFFFFF)
+    out[last + 46 + 5 : last + 46 + 5] = extra
+    end = out.rindex(b"PK\x05\x06")
+    size = struct.unpack_from("<L", out, end + 12)[0]
+    struct.pack_into("<L", out, end + 12, size + len(extra))
+    return bytes(out)

@@ -1,6 +1,8 @@
 """Decoding: every picture that can be scored, and a reason for every one that can not."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -124,3 +126,14 @@ def test_a_flat_picture_is_rejected(level: int) -> None:
 
 def test_the_same_bytes_give_the_same_pixels() -> None:
     assert np.array_equal(decode(jpeg(4)), decode(jpeg(4)))
+
+
+def test_a_palette_without_colours_is_a_rejection_although_pillow_raises_what_nobody_expects() -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 32, 32, 8, 3, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + bytes(range(32)) for _ in range(32)))
+    chunks = [(b"IHDR", header), (b"tRNS", bytes(16)), (b"IDAT", rows), (b"IEND", b"")]
+    file = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
+    assert reason(file) in ("undecodable", "truncated", "not_an_image")

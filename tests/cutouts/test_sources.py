@@ -107,6 +107,23 @@ def test_a_member_of_a_zip_is_read(root: Path, inside: References) -> None:
     assert rejected(f"zip://stamps/a b.jpg::{archive_url}", inside) == "damaged"
 
 
+def test_a_member_whose_own_name_is_no_utf8_is_damaged(root: Path, inside: References) -> None:
+    with zipfile.ZipFile(root / "night.zip", "w") as archive:
+        archive.writestr("ä.jpg", jpeg(3))
+    data = bytearray((root / "night.zip").read_bytes())
+    data[30:32] = b"\xff\xfe"
+    (root / "night.zip").write_bytes(data)
+    assert rejected(f"zip://ä.jpg::{(root / 'night.zip').as_uri()}", inside) == "damaged"
+
+
+def test_a_member_that_is_said_to_lie_before_the_archive_is_damaged(root: Path, inside: References) -> None:
+    with zipfile.ZipFile(root / "night.zip", "w") as archive:
+        archive.writestr("a.jpg", b"first")
+    data = (root / "night.zip").read_bytes()
+    (root / "night.zip").write_bytes(data[7:])  # its beginning was lost: all offsets are 7 bytes too large
+    assert rejected(f"zip://a.jpg::{(root / 'night.zip').as_uri()}", inside) == "damaged"
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -85,3 +85,11 @@ def test_a_job_whose_worker_died_after_its_last_shard_is_finished(
     job = record.jobs.get("j1")
     assert job is not None
     assert job.state == JobState.FINISHED
+
+
+def test_shards_of_a_job_whose_cancel_was_cut_short_are_cancelled(
+    sweeper: RecordSweeper, record: Record
+) -> None:
+    assert record.jobs.cancel("j1")
+    sweeper.sweep()
+    assert not record.shards.any_open("j1")

@@ -1,7 +1,8 @@
 """One shard: every item gets one outcome, whatever else happens."""
 
 import io
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import CutoutRejected, NotFound, Unavailable
-from core.job import Item, Job, JobState, new_job_id
+from core.errors import CutoutRejected, Misconfigured, NotFound, Unavailable
+from core.job import Item, Job, JobState, Priority, new_job_id
 from core.model_card import ModelCard
 from core.settings import Scoring, Settings
 from cutouts.decode import DecodeLimits, decode
 from cutouts.names import streak_id
 from cutouts.recipes import Pixels
-from storage.record import Record
+from storage.record import Record, open_record
 from storage.shards import ShardRepository
 from tasks.app import app
 from tasks.messenger import Messenger
@@ -45,6 +46,7 @@ class MeanGrey:
         self.batches: list[int] = []
         self.dies_of: float | None = None
         self.gives: float | None = None
+        self.fails_on: tuple[str, ...] = ()
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -61,6 +63,8 @@ class MeanGrey:
 
     def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
         assert set(versions) <= set(self._versions)
+        if set(versions) & set(self.fails_on):
+            raise RuntimeError("out of memory")
         self.batches.append(len(batch))
         mean = batch.mean(axis=(1, 2, 3), dtype=np.float32) / np.float32(255)
         if self.dies_of is not None and np.isclose(mean, self.dies_of, rtol=0, atol=1e-7).any():
@@ -77,9 +81,12 @@ class Web:
         self.pages: dict[str, bytes] = {}
         self.failures: dict[str, int] = {}
         self.fetched: list[str] = []
+        self.gates: dict[str, threading.Event] = {}
 
     def __call__(self, reference: str) -> bytes:
         self.fetched.append(reference)
+        if reference in self.gates:
+            assert self.gates[reference].wait(30)
         if self.failures.get(reference, 0) > 0:
             self.failures[reference] -= 1
             raise Unavailable(f"{reference}: 503")
@@ -88,16 +95,19 @@ class Web:
         return self.pages[reference]
 
 
+Readers = Mapping[Priority, Reader]
+
+
 class Bench:
     """A record, a submitter and a scorer that share it."""
 
     def __init__(
-        self, record: Record, settings: Settings, reader: Reader, engine: MeanGrey, web: Web
+        self, record: Record, settings: Settings, readers: Readers, engine: MeanGrey, web: Web
     ) -> None:
         self.record, self.settings, self.engine, self.web = record, settings, engine, web
-        self.scorer = ShardScorer(record, engine, reader, settings.scoring, worker="me")
+        self.scorer = ShardScorer(record, engine, readers, settings.scoring, worker="me")
         messenger = Messenger(app, settings.required_redis_url())
-        self._reader = reader
+        self._readers = readers
         self.submitter = Submitter(record, messenger, settings.scoring)
 
     def items(self, files: Sequence[tuple[str, bytes]]) -> list[Item]:
@@ -118,7 +128,7 @@ class Bench:
         """From now on a shard can be claimed again at once, as after a death."""
         hasty = ShardRepository(self.record.database, lease_s=0.0)
         record = replace(self.record, shards=hasty)
-        self.scorer = ShardScorer(record, self.engine, self._reader, self.settings.scoring, worker="me")
+        self.scorer = ShardScorer(record, self.engine, self._readers, self.settings.scoring, worker="me")
 
     def is_finished(self, job: Job) -> bool:
         found = self.record.jobs.get(job.id)
@@ -134,9 +144,16 @@ def bench(record: Record, settings: Settings) -> Iterator[Bench]:
     small = Scoring(shard_size=5, batch_sizes=(1, 4), fetch_attempts=3)
     settings = settings.model_copy(update={"scoring": small})
     engine, web = MeanGrey(), Web()
-    with ThreadPoolExecutor(2) as executor:
-        reader = Reader(record.blobs, web, executor, limits=DecodeLimits(), attempts=3)
-        yield Bench(record, settings, reader, engine, web)
+    with ThreadPoolExecutor(2) as live, ThreadPoolExecutor(2) as bulk:
+        mark = record.check_blobs()
+
+        def reader(executor: ThreadPoolExecutor) -> Reader:
+            limits = DecodeLimits()
+            return Reader(
+                record.blobs, web, executor, limits=limits, attempts=3, mark=mark, first_pause_s=0.01
+            )
+
+        yield Bench(record, settings, {"live": reader(live), "bulk": reader(bulk)}, engine, web)
 
 
 def test_every_cutout_gets_one_outcome_per_version_and_the_job_finishes(bench: Bench) -> None:
@@ -227,8 +244,7 @@ def test_a_reference_whose_bytes_contradict_the_record_is_a_conflict(bench: Benc
     bench.run(bench.submit(bench.items([(f"{BLUE}.png", noisy_png(1))])))
     recorded = bench.record.cutouts.get(BLUE)
     bench.web.pages = {f"https://x/{BLUE}.png": noisy_png(2)}
-    register(bench.record, "kd@1")
-    job = bench.submit([Item("b", BLUE, reference=f"https://x/{BLUE}.png")], models=["kd@1"])
+    job = bench.submit([Item("b", BLUE, reference=f"https://x/{BLUE}.png")])
     bench.run(job)
     items = bench.record.shards.items(job.id, 0) or []
     assert items[0].rejection is not None
@@ -334,3 +350,107 @@ def test_a_blob_that_vanished_is_a_rejection_that_says_so(bench: Bench, tmp_path
     assert first.rejection is not None
     assert first.rejection.reason == "blob_missing"
     assert second.rejection is None
+
+
+def test_a_scored_streak_id_uploaded_with_other_bytes_is_a_conflict(bench: Bench) -> None:
+    bench.run(bench.submit(bench.items([(f"{BLUE}.png", noisy_png(1))])))
+    job = bench.submit(bench.items([(f"{BLUE}.png", noisy_png(2)), (f"again/{BLUE}.png", noisy_png(1))]))
+    bench.run(job)
+    other, same = bench.record.shards.items(job.id, 0) or []
+    assert other.rejection is not None
+    assert other.rejection.reason == "conflict"
+    assert same.rejection is None
+
+
+def test_a_file_that_was_cut_short_does_not_own_its_streak_id(bench: Bench) -> None:
+    whole = noisy_png(3)
+    cut = bench.submit(bench.items([(f"{RED}.png", whole[: len(whole) // 2])]))
+    bench.run(cut)
+    (item,) = bench.record.shards.items(cut.id, 0) or []
+    assert item.rejection is not None
+    assert item.rejection.reason == "truncated"
+    good = bench.submit(bench.items([(f"{RED}.png", whole)]))
+    bench.run(good)
+    assert bench.record.shards.progress(good.id).scored == 1
+    assert bench.score_of(RED) is not None
+
+
+def test_a_page_of_html_does_not_own_the_streak_id_of_its_address(bench: Bench) -> None:
+    url = f"https://x/{RED}.png"
+    bench.web.pages = {url: b"<html>down for maintenance</html>"}
+    bench.run(bench.submit([Item(url, RED, reference=url)]))
+    bench.web.pages = {url: noisy_png(4)}
+    job = bench.submit([Item(url, RED, reference=url)])
+    bench.run(job)
+    assert bench.record.shards.progress(job.id).scored == 1
+
+
+def test_a_live_shard_that_nobody_accepted_does_not_hold_up_a_bulk_one(bench: Bench) -> None:
+    orphan = new_job_id()
+    bench.record.shards.insert(orphan, [bench.items([("o.png", noisy_png(50))])], priority="live")
+    live = bench.submit(bench.items([("live.png", noisy_png(99))]), priority="live")
+    bulk = bench.submit(bench.items([(f"{i}.png", noisy_png(i)) for i in range(5)]), priority="bulk")
+    bench.scorer.score_shard(bulk.id, 0)
+    assert bench.is_finished(live)
+    assert bench.is_finished(bulk)
+
+
+def test_a_shard_whose_job_has_ended_is_cancelled(bench: Bench) -> None:
+    job = bench.submit(bench.items([("a.png", noisy_png(1))]))
+    assert bench.record.jobs.cancel(job.id)  # and the API died before it cancelled the shards
+    bench.run(job)
+    assert not bench.record.shards.any_open(job.id)
+    assert bench.engine.batches == []
+
+
+def test_a_live_shard_that_fails_does_not_take_the_bulk_one_with_it(bench: Bench) -> None:
+    live = bench.submit(bench.items([("live.png", noisy_png(99))]), priority="live", models=["sl@1"])
+    bulk = bench.submit(
+        bench.items([(f"{i}.png", noisy_png(i)) for i in range(5)]), priority="bulk", models=["rb@1"]
+    )
+    bench.engine.fails_on = ("sl@1",)
+    bench.scorer.score_shard(bulk.id, 0)
+    assert bench.is_finished(bulk)
+    assert not bench.is_finished(live)
+
+
+def test_live_references_do_not_wait_behind_bulk_ones(bench: Bench) -> None:
+    slow = [Item(f"https://x/slow-{i}.png", reference=f"https://x/slow-{i}.png") for i in range(5)]
+    bench.web.pages = {item.name: noisy_png(i) for i, item in enumerate(slow)} | {
+        "https://x/a.png": noisy_png(9)
+    }
+    gate = threading.Event()
+    bench.web.gates = {item.name: gate for item in slow[4:]}
+    bulk = bench.submit(slow, priority="bulk")
+    live = bench.submit([Item("https://x/a.png", reference="https://x/a.png")], priority="live")
+    worker = threading.Thread(target=bench.scorer.score_shard, args=(bulk.id, 0))
+    worker.start()
+    try:
+        while not bench.is_finished(live):
+            assert worker.is_alive()
+    finally:
+        gate.set()
+        worker.join()
+    assert bench.is_finished(bulk)
+
+
+def test_a_store_that_went_away_rejects_nothing(bench: Bench, tmp_path: Path) -> None:
+    job = bench.submit(bench.items([("a.png", noisy_png(1))]))
+    bench.let_leases_run_out()
+    bench.scorer.load(["rb@1", "sl@1"])
+    (tmp_path / "blobs").rename(tmp_path / "unmounted")
+    with pytest.raises(Unavailable, match="not even its mark"):
+        bench.run(job)
+    (tmp_path / "unmounted").rename(tmp_path / "blobs")
+    bench.run(job)
+    assert bench.record.shards.progress(job.id).scored == 1
+
+
+def test_another_blob_store_than_the_records_is_refused(
+    record: Record, settings: Settings, tmp_path: Path
+) -> None:
+    record.check_blobs()
+    elsewhere = open_record(settings.model_copy(update={"blob_url": f"file://{tmp_path}/elsewhere"}))
+    with pytest.raises(Misconfigured, match="DA_BLOB_URL"):
+        elsewhere.check_blobs()
+    elsewhere.close()

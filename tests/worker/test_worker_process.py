@@ -55,9 +55,11 @@ class Place:
         return found is not None and found.state == JobState.FINISHED
 
     @contextmanager
-    def worker(self, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], Until]]:
+    def worker(self, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], Until]]:
         """A worker, and a wait that fails when the worker ends or patience does."""
-        process = subprocess.Popen([sys.executable, "-m", "worker", *options], env=self._environment)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "worker", *options], env=self._environment | environment
+        )
 
         def until(what: Callable[[], object]) -> None:
             deadline = time.monotonic() + PATIENCE_S
@@ -115,3 +117,14 @@ def test_a_worker_told_to_end_finishes_its_shard_and_the_next_one_goes_on_and_en
         assert worker.poll() == 0
     assert place.is_finished(job)
     assert place.outcomes.count_documents({}) == 2 * 4 * SHARD
+
+
+def test_a_worker_that_looks_into_another_blob_store_ends_and_rejects_nothing(
+    place: Place, tmp_path: Path
+) -> None:
+    place.record.check_blobs()
+    job = place.submit(2, seed=3000)
+    with place.worker(DA_BLOB_URL=f"file://{tmp_path}/elsewhere") as (worker, _):
+        assert worker.wait(PATIENCE_S) is not None
+    progress = place.record.shards.progress(job.id)
+    assert (progress.scored, progress.rejected, progress.shards_open) == (0, 0, 1)

@@ -29,6 +29,10 @@ _STATUS: tuple[tuple[type[errors.ServiceError], HTTPStatus], ...] = (
     (errors.CutoutRejected, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+_DATABASE_AWAY = (
+    "the database does not answer; a submission may not have been accepted: "
+    "repeat it with the same Idempotency-Key, which makes it one job however often it comes"
+)
 _ANYTHING = "something went wrong on our side; it is logged"
 
 
@@ -46,7 +50,7 @@ def problem_of(error: Exception) -> Problem:
         return _problem(HTTPStatus(error.status_code), str(error.detail), headers=error.headers)
     if isinstance(error, _AWAY):
         _log.warning("MongoDB is away: %s", type(error).__name__)
-        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "the database does not answer; nothing was accepted")
+        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, _DATABASE_AWAY)
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return _problem(status, str(error), kind=_word(type(error)))

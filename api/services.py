@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, cast
 
-from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from api.logins import Logins
 from core.errors import NotAllowed
 from core.settings import Settings
 from storage.accounts import User
@@ -20,7 +20,6 @@ from tasks.messenger import Messenger
 from tasks.submit import Submitter
 
 BLOB_WRITERS = 8
-LOGINS_AT_ONCE = 4  # argon2id takes 64 MB for each password
 _MAY_SUBMIT = ("admin", "operator")
 
 
@@ -34,7 +33,7 @@ class Services:
     submitter: Submitter
     blob_writers: ThreadPoolExecutor
     spool_dir: Path
-    logins: CapacityLimiter
+    logins: Logins
 
 
 @contextmanager
@@ -56,8 +55,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         spool_dir = settings.state_dir / "uploads"
         spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         submitter = Submitter(record, messenger, settings.scoring)
-        logins = CapacityLimiter(LOGINS_AT_ONCE)
-        yield Services(settings, record, messenger, submitter, writers, spool_dir, logins)
+        yield Services(settings, record, messenger, submitter, writers, spool_dir, Logins())
     finally:
         writers.shutdown()
         record.close()

@@ -1,7 +1,8 @@
 """`python -m bench.kill`: a job of 2,000 cutouts while its worker, Redis and mongod are killed.
 
 The same cutouts are first scored undisturbed, in a service of their own. The verdict: every cutout has
-exactly one outcome per version, with the values of the undisturbed run.
+exactly one outcome per version on record, and the job's results, as the API gives them, have every file
+exactly once; both with the values of the undisturbed run.
 """
 
 import argparse
@@ -11,8 +12,11 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from redis import Redis
 
@@ -25,6 +29,34 @@ TOLERANCE = 1e-5
 Outcomes = dict[tuple[str, str], list[float | None]]
 
 
+class Item(NamedTuple):
+    """A file of a job, as its results tell of it."""
+
+    file: str
+    rb: float | None
+    sl: float | None
+    rejection: str | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run came to."""
+
+    outcomes: Outcomes
+    items: list[Item]
+    seconds: float
+    faults: list[str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Files missing or too many in the results of either run, and how far their scores are apart."""
+
+    missing: int
+    doubled: int
+    largest_difference: float
+
+
 def main() -> int:
     """Run both; returns 0 when the promise is kept."""
     parser = argparse.ArgumentParser(prog="python -m bench.kill", description=__doc__)
@@ -34,44 +66,85 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="deep-asteroids-kill-") as scratch:
-        archive = write_zip(Path(scratch) / "night.zip", jpegs(args.cutouts, seed=args.seed))
+        cutouts = jpegs(args.cutouts, seed=args.seed)
+        archive = write_zip(Path(scratch) / "night.zip", cutouts)
         _say("undisturbed run")
-        calm, calm_s, _ = _run(Path(scratch) / "calm", archive, args.timeout, None)
+        calm = _run(Path(scratch) / "calm", archive, args.timeout, None)
         _say("disturbed run")
-        rough, rough_s, faults = _run(
-            Path(scratch) / "rough", archive, args.timeout, random.Random(args.seed)
-        )
-    missing = sum(key not in rough for key in calm)
-    extra = sum(key not in calm for key in rough) + sum(len(found) - 1 for found in rough.values())
-    worst = max((_difference(calm[key][0], rough[key][0]) for key in calm if key in rough), default=0.0)
+        rough = _run(Path(scratch) / "rough", archive, args.timeout, random.Random(args.seed))
+    record = _compare_outcomes(calm.outcomes, rough.outcomes)
+    results = compare([name for name, _ in cutouts], calm.items, rough.items)
+    lost, double = record.missing + results.missing, record.doubled + results.doubled
+    worst = max(record.largest_difference, results.largest_difference)
     kept = (
-        missing == 0
-        and extra == 0
+        lost == 0
+        and double == 0
         and worst <= TOLERANCE
-        and len(calm) == 2 * args.cutouts
-        and len(faults) == 3
+        and len(calm.outcomes) == 2 * args.cutouts
+        and len(rough.faults) == 3
     )
     details: dict[str, object] = {
         "cutouts": args.cutouts,
-        "outcomes": len(rough),
-        "faults": faults,
-        "seconds undisturbed": round(calm_s, 1),
-        "seconds disturbed": round(rough_s, 1),
+        "outcomes": len(rough.outcomes),
+        "outcomes lost": record.missing,
+        "results": len(rough.items),
+        "results missing": results.missing,
+        "results doubled": results.doubled,
+        "faults": rough.faults,
+        "seconds undisturbed": round(calm.seconds, 1),
+        "seconds disturbed": round(rough.seconds, 1),
     }
-    figure = f"{missing} lost, {extra} double, largest difference {worst:.1g} after {len(faults)} kills"
+    figure = f"{lost} lost, {double} double, largest difference {worst:.1g} after {len(rough.faults)} kills"
     return conclude("kill", figure, kept=kept, details=details, as_json=args.json)
 
 
-def _run(
-    folder: Path, archive: Path, timeout_s: float, chance: random.Random | None
-) -> tuple[Outcomes, float, list[str]]:
+def compare(files: Sequence[str], calm: Sequence[Item], rough: Sequence[Item]) -> Comparison:
+    """The results of both runs, of which each should have every file once, and the same of it."""
+    wanted = Counter(files)
+    counts = [Counter(item.file for item in run) for run in (calm, rough)]
+    others = {item.file: item for item in rough}
+    pairs = [(item, others[item.file]) for item in calm if item.file in others]
+    return Comparison(
+        missing=sum((wanted - found).total() for found in counts),
+        doubled=sum((found - wanted).total() for found in counts),
+        largest_difference=max((_apart(one, other) for one, other in pairs), default=0.0),
+    )
+
+
+def _apart(one: Item, other: Item) -> float:
+    if one.rejection != other.rejection:
+        return 1.0
+    return max(_difference(one.rb, other.rb), _difference(one.sl, other.sl))
+
+
+def _compare_outcomes(calm: Outcomes, rough: Outcomes) -> Comparison:
+    """The record of both runs. Its key forbids a second outcome; that a result comes once, `compare` says."""
+    shared = calm.keys() & rough.keys()
+    return Comparison(
+        missing=len(calm.keys() - rough.keys()),
+        doubled=len(rough.keys() - calm.keys()) + sum(len(found) - 1 for found in rough.values()),
+        largest_difference=max((_difference(calm[key][0], rough[key][0]) for key in shared), default=0.0),
+    )
+
+
+def _run(folder: Path, archive: Path, timeout_s: float, chance: random.Random | None) -> Run:
     with local_service(folder) as local:
         versions = local.record.models.production()
         began = time.monotonic()
         job = local.submit(archive)
         faults = _disturb(local, job, chance) if chance else []
         local.wait(job, timeout_s=timeout_s)
-        return local.outcomes(*versions), time.monotonic() - began, faults
+        took = time.monotonic() - began
+        items = [
+            Item(
+                result["file"],
+                result["rb"],
+                result["sl"],
+                result["rejection"]["reason"] if result["rejection"] else None,
+            )
+            for result in local.results(job)
+        ]
+        return Run(local.outcomes(*versions), items, took, faults)
 
 
 def _disturb(local: LocalService, job: str, chance: random.Random) -> list[str]:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 from pydantic import SecretStr
 
+from cli.connection import local_client
 from cli.local.servers import ServerUrls, local_servers
 from cli.local.service import Service
 from core.job import Job
@@ -60,6 +62,10 @@ class LocalService:
                 return found
             time.sleep(POLL_S)
         raise TimeoutError(f"job {job} has not ended after {timeout_s:.0f} s")
+
+    def results(self, job: str) -> list[dict[str, Any]]:
+        """The results of a job as a user gets them from the API: all pages, in the order of its items."""
+        return list(local_client(self.service.url, self.service.secrets_file).results(job))
 
     def outcomes(self, *versions: str) -> dict[tuple[str, str], list[float | None]]:
         """Every outcome on record by (cutout, version): a list, so that one too many would show."""

@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
+    except OSError as error:  # a full disk, a folder that is closed to us: the machine's fault, and no bug
+        return _fail(error, as_json=args.json)
     return status
 
 
@@ -96,10 +98,13 @@ def _add_global_options(parser: argparse.ArgumentParser, *, with_defaults: bool)
     )
 
 
-def _fail(error: ServiceError, *, as_json: bool) -> int:
-    say(f"streaks: {error}")
+def _fail(error: ServiceError | OSError, *, as_json: bool) -> int:
+    sentence = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        sentence = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    say(f"streaks: {sentence}")
     if as_json:
-        emit({"error": str(error), "kind": type(error).__name__})
+        emit({"error": sentence, "kind": type(error).__name__})
     return Exit.FAILED
 
 

@@ -18,7 +18,7 @@ _EXPECTED = "expected .jpg, .jpeg or .png files"
 
 @dataclass(frozen=True)
 class Collected:
-    """Files or references, and the files in folders that were left out because they are no images."""
+    """Files or references, and what in folders was left out: files that are no images, links to folders."""
 
     files: tuple[File, ...] = ()
     references: tuple[str, ...] = ()
@@ -28,8 +28,10 @@ class Collected:
 def collect(paths: Sequence[str], *, folder: Path) -> Collected:
     """What `paths`, meant from `folder`, stand for. A file that is named is taken whatever it is.
 
+    Folders are searched to their depth, but links in them to other folders are not followed.
+
     Raises NotFound for a path that does not exist or a pattern that matches nothing, InvalidRequest for a
-    folder without images, and for files and URLs in one call.
+    folder without images or one that can't be read, and for files and URLs in one call.
     """
     references = [path for path in paths if _URL.match(path)]
     files: dict[str, File] = {}
@@ -67,23 +69,30 @@ def _at(name: str, folder: Path) -> tuple[list[File], list[str]]:
         if not place.is_file():
             raise NotFound(f"{name}: not a file (a broken link, a pipe or a device); {_EXPECTED}")
         return [File(name, place)], []
-    within = [(str(Path(name) / place_in), folder_file) for place_in, folder_file in _walk(place)]
+    within = [(str(Path(name) / path.relative_to(place)), path) for path in _walk(place)]
     images = [File(shown, path) for shown, path in within if _is_image(path)]
     if not images:
         raise InvalidRequest(
             f"{name}: a folder without images ({len(within)} other files); {_EXPECTED} in it"
         )
-    return images, [shown for shown, path in within if not _is_image(path)]
+    others = [(shown, path) for shown, path in within if not _is_image(path)]
+    return images, [f"{shown} (a link to a folder)" if path.is_dir() else shown for shown, path in others]
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every file below a folder, in order, with its path from there."""
-    for place, folders, files in os.walk(folder):
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, in order, and every link there to another folder."""
+    for place, folders, files in os.walk(folder, onerror=_refuse):
         folders.sort()
-        for file in sorted(files):
-            path = Path(place) / file
-            yield str(path.relative_to(folder)), path
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        yield from (Path(place) / name for name in sorted([*files, *links]))
+
+
+def _refuse(error: OSError) -> None:
+    raise InvalidRequest(
+        f"{error.filename} can't be read: {error.strerror}; nothing was submitted"
+    ) from error
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    hidden = path.name.startswith(".")
+    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and not path.is_dir()

@@ -7,7 +7,7 @@ from pathlib import Path
 from cli.client import Client, GivenLogin, LocalLogin
 from cli.local.record import RecordFile, ServiceRecord
 from cli.output import say
-from core.errors import Unavailable
+from core.errors import Misconfigured, Unavailable
 from core.settings import Settings, load_settings, read_secrets
 
 START_S = 420.0
@@ -30,8 +30,19 @@ def connect(server: str | None) -> Client:
 def remote_client(url: str) -> Client:
     """A client of a service elsewhere, with the account in DA_TOKEN, or DA_USER and DA_PASSWORD."""
     environ = os.environ
-    login = GivenLogin(environ.get("DA_TOKEN"), environ.get("DA_USER"), environ.get("DA_PASSWORD"))
+    login = GivenLogin(given_token(), environ.get("DA_USER"), environ.get("DA_PASSWORD"))
     return Client(url if "://" in url else f"http://{url}", login)
+
+
+def given_token() -> str | None:
+    """The token in DA_TOKEN, if any; raises Misconfigured, not quoting it, for what fits no header."""
+    token = os.environ.get("DA_TOKEN", "").strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise Misconfigured(
+            f"DA_TOKEN has {len(token)} characters, some of which no token has (a space, a line break?); "
+            "expected one word such as da_…"
+        )
+    return token or None
 
 
 def local_client(url: str, secrets_file: Path) -> Client:

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cli import install, preflight
+from cli.local.ports import LOOPBACK
 from cli.local.programs import ROOT
 from cli.local.readiness import readiness
 from cli.local.record import RecordFile, ServiceRecord
@@ -32,7 +34,10 @@ def examine(root: Path = ROOT) -> list[Finding]:
     findings.append(Finding("settings", True, "readable"))
     state_dir = settings.state_dir.absolute()
     record_file = RecordFile(state_dir)
-    record = record_file.running()
+    try:
+        record = record_file.running()
+    except Misconfigured as error:
+        return [*findings, Finding("state folder", False, str(error), "correct DA_STATE_DIR")]
     findings += _secrets(settings)
     findings += _servers(settings, record)
     findings += _service(record_file, record)
@@ -112,7 +117,8 @@ def _service(record_file: RecordFile, record: ServiceRecord | None) -> Iterator[
 
 
 def _readiness(record: ServiceRecord) -> Iterator[Finding]:
-    answer = readiness(int(record.url.rpartition(":")[2]))
+    url = urlsplit(record.url)
+    answer = readiness(url.port or 0, host=url.hostname or LOOPBACK)
     if not answer:
         yield Finding("api", False, f"{record.url}/readyz does not answer", "./streaks down && ./streaks up")
         return

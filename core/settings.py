@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from core.errors import Misconfigured
 
@@ -144,6 +144,8 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise Misconfigured(f"settings (DA_* variables, {CONFIG_FILE}): {faults}") from error
+    except (SettingsError, ValueError, OSError) as error:  # not even JSON
+        raise Misconfigured(f"settings (DA_* variables, {CONFIG_FILE}) can't be read: {error}") from error
 
 
 def read_secrets(path: Path) -> Secrets:

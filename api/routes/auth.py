@@ -1,6 +1,5 @@
 """Logging in."""
 
-import threading
 from typing import Literal
 
 from fastapi import APIRouter
@@ -9,8 +8,6 @@ from pydantic import BaseModel, Field
 from api.services import ServicesOf
 
 router = APIRouter(tags=["accounts"])
-
-_AT_ONCE = threading.BoundedSemaphore(4)  # argon2id takes 64 MB for each password
 
 
 class Login(BaseModel):
@@ -28,10 +25,11 @@ class Granted(BaseModel):
 
 
 @router.post("/auth")
-def log_in(login: Login, services: ServicesOf) -> Granted:
-    """A new token for a name and a password."""
-    with _AT_ONCE:
+async def log_in(login: Login, services: ServicesOf) -> Granted:
+    """A new token for a name and a password; 503 while too many others log in."""
+
+    def granted() -> str:
         days = services.settings.token_days
-        return Granted(
-            access_token=services.record.accounts.log_in(login.username, login.password, days=days)
-        )
+        return services.record.accounts.log_in(login.username, login.password, days=days)
+
+    return Granted(access_token=await services.logins.run(granted))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.local.ports import reachable
 from cli.local.readiness import flower_answers, has_worker, is_healthy
 from cli.local.supervisor import Program
 from core.settings import Secrets
@@ -55,6 +56,7 @@ def service_programs(place: Place, secrets: Secrets) -> list[Program]:
     """The API, a worker, the sweeper and Flower, in the order in which a reader would meet them."""
     env: Mapping[str, str] = place.environment()
     listen = ("--host", place.host, "--port", str(place.port))
+    host = reachable(place.host)
     account = (
         (secrets.flower.user, secrets.flower.password.get_secret_value()) if secrets.flower else ("", "")
     )
@@ -63,13 +65,13 @@ def service_programs(place: Place, secrets: Secrets) -> list[Program]:
             "api",
             _python("uvicorn", "--factory", "api.main:create_app", *listen, "--no-access-log"),
             env,
-            ready=lambda: is_healthy(place.port),
+            ready=lambda: is_healthy(place.port, host=host),
         ),
         Program(
             "worker",
             _python("worker"),
             env,
-            ready=lambda: has_worker(place.port),
+            ready=lambda: has_worker(place.port, host=host),
             grace_s=DRAIN_S,
             ready_timeout_s=300.0,
         ),

@@ -10,9 +10,11 @@ from cli.local.ports import LOOPBACK
 TIMEOUT_S = 3.0
 
 
-def ask(port: int, path: str, *, account: tuple[str, str] | None = None) -> tuple[int, bytes]:
-    """Status and body of a GET on loopback; status 0 when nobody answers."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT_S)
+def ask(
+    port: int, path: str, *, host: str = LOOPBACK, account: tuple[str, str] | None = None
+) -> tuple[int, bytes]:
+    """Status and body of a GET; status 0 when nobody answers."""
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     headers = {}
     if account:
         headers["Authorization"] = "Basic " + base64.b64encode(":".join(account).encode()).decode("ascii")
@@ -26,23 +28,23 @@ def ask(port: int, path: str, *, account: tuple[str, str] | None = None) -> tupl
         connection.close()
 
 
-def is_healthy(port: int) -> bool:
+def is_healthy(port: int, *, host: str = LOOPBACK) -> bool:
     """Whether the API answers at all."""
-    return ask(port, "/healthz")[0] == http.HTTPStatus.OK
+    return ask(port, "/healthz", host=host)[0] == http.HTTPStatus.OK
 
 
-def readiness(port: int) -> dict[str, Any]:
+def readiness(port: int, *, host: str = LOOPBACK) -> dict[str, Any]:
     """The API's own view: `{"ready": bool, "checks": {"mongo", "redis", "workers": n}}`; empty if none."""
     try:
-        answer = json.loads(ask(port, "/readyz")[1])
+        answer = json.loads(ask(port, "/readyz", host=host)[1])
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}
 
 
-def has_worker(port: int) -> bool:
+def has_worker(port: int, *, host: str = LOOPBACK) -> bool:
     """Whether at least one worker has loaded its networks and takes work."""
-    workers = readiness(port).get("checks", {}).get("workers", 0)
+    workers = readiness(port, host=host).get("checks", {}).get("workers", 0)
     return isinstance(workers, int) and workers > 0
 
 

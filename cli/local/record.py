@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cli.local.private_files import FILE_MODE, private_folder, write_private
+from cli.local.private_files import FILE_MODE, private_folder, unusable, write_private
 from cli.local.processes import ProcessId
 
 
@@ -39,7 +39,10 @@ class ServiceRecord:
 
 
 class RecordFile:
-    """The record in a state folder. Who holds the lock runs the service; the kernel frees it at any death."""
+    """The record in a state folder. Who holds the lock runs the service; the kernel frees it at any death.
+
+    Every method raises Misconfigured where the state folder can't be one.
+    """
 
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / "service.json"
@@ -49,7 +52,7 @@ class RecordFile:
     def acquire(self) -> bool:
         """Become the one that runs the service; False when another process does."""
         private_folder(self.path.parent)
-        descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+        descriptor = self._open_lock(os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -70,7 +73,7 @@ class RecordFile:
         if self._lock is not None:
             return True
         try:
-            descriptor = os.open(self._lock_path, os.O_RDWR)
+            descriptor = self._open_lock()
         except FileNotFoundError:
             return False
         try:
@@ -80,6 +83,14 @@ class RecordFile:
         finally:
             os.close(descriptor)
         return False
+
+    def _open_lock(self, flags: int = 0) -> int:
+        try:
+            return os.open(self._lock_path, os.O_RDWR | flags, FILE_MODE)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise unusable(self._lock_path, error) from error
 
     def write(self, record: ServiceRecord) -> None:
         """Publish the record, in one step."""
@@ -91,6 +102,8 @@ class RecordFile:
             return ServiceRecord.from_json(json.loads(self.path.read_text("utf-8")))
         except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
+        except OSError as error:
+            raise unusable(self.path, error) from error
 
     def running(self) -> ServiceRecord | None:
         """The record of the service that runs now; None when none does."""

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from cli.local.children import open_log, set_aside
 from cli.local.embedded import EmbeddedServer
-from cli.local.ports import LOOPBACK, free_port
+from cli.local.ports import LOOPBACK, free_port, reachable
 from cli.local.private_files import private_folder
 from cli.local.processes import ProcessId
 from cli.local.programs import ROOT, Place, ProgramsFor, service_programs
@@ -165,7 +165,7 @@ class Service:
         self._publish(
             ServiceRecord(
                 supervisor=ProcessId.of(os.getpid()),
-                url=_url(port),
+                url=_url(port, reachable(self._settings.host)),
                 flower_url=_url(flower_port),
                 secrets_file=str(self.secrets_file),
             )
@@ -195,7 +195,13 @@ class Service:
 
     def _choose_ports(self) -> tuple[int, int]:
         settings = self._settings
-        port = free_port(settings.port, host=settings.host)
+        try:
+            port = free_port(settings.port, host=settings.host)
+        except OSError as error:
+            raise Misconfigured(
+                f"DA_HOST is {settings.host!r}, where nothing can listen: {error.strerror}; "
+                "expected an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+            ) from error
         flower_port = free_port(settings.flower_port, avoid=(port,))
         if settings.port not in (0, port):
             self._say(f"port {settings.port} is taken; the API listens on {port}")
@@ -233,8 +239,8 @@ class Service:
         self._tell(sentence)
 
 
-def _url(port: int) -> str:
-    return f"http://{LOOPBACK}:{port}"
+def _url(port: int, host: str = LOOPBACK) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _server_url(supervisor: Supervisor, name: str, given: SecretStr | None) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import redis
 from pymongo import MongoClient, WriteConcern
-from pymongo.errors import PyMongoError
+from pymongo.errors import InvalidURI, PyMongoError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -43,7 +43,10 @@ def examine_redis(url: str) -> list[Finding]:
             server: Any = client.info("server")
             persistence: Any = client.info("persistence")
             memory: Any = client.info("memory")
-    except (redis.exceptions.RedisError, ValueError, OSError) as error:
+    except (ValueError, TypeError):  # their words may hold a part of the password
+        cure = "expected redis://:PASSWORD@HOST:PORT/0, with /, @, : and # in the password percent-encoded"
+        return [Finding("redis", False, "DA_REDIS_URL (or redis_url) is malformed", cure, fatal=True)]
+    except (redis.exceptions.RedisError, OSError) as error:
         cure = "start it, or correct DA_REDIS_URL (or config.json's redis_url)"
         return [Finding("redis", False, f"does not answer: {error}", cure, fatal=True)]
     version = str(server["redis_version"])
@@ -78,7 +81,10 @@ def examine_mongo(url: str, database: str) -> list[Finding]:
             probe = client[database].get_collection("doctor", write_concern=concern)
             probe.replace_one({"_id": "probe"}, {"_id": "probe"}, upsert=True)
             probe.delete_one({"_id": "probe"})
-    except (PyMongoError, ValueError) as error:
+    except (ValueError, InvalidURI):  # their words may hold a part of the password
+        cure = "expected mongodb://USER:PASSWORD@HOST:PORT/, with /, @, : and % in both percent-encoded"
+        return [Finding("mongo", False, "DA_MONGO_URL (or mongo_url) is malformed", cure, fatal=True)]
+    except PyMongoError as error:
         cure = "start it, or correct DA_MONGO_URL (or config.json's mongo_url); the account needs readWrite"
         return [Finding("mongo", False, f"does not take writes: {str(error)[:300]}", cure, fatal=True)]
     minimum = ".".join(map(str, MONGOD_MINIMUM))

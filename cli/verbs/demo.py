@@ -6,6 +6,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from cli.client import Client
@@ -25,6 +26,8 @@ from core.errors import Conflict, Misconfigured
 from core.settings import Settings, load_settings, read_secrets
 
 SAMPLE = ROOT / "sample" / "night"
+MARK = ".made-by-demo"  # in the folder that a demo may empty
+_KEPT = frozenset({MARK, "service.lock"})
 _OWN = ("DA_MONGO_URL", "DA_REDIS_URL", "DA_BLOB_URL", "DA_MONGO_DATABASE", "DA_SECRETS_FILE")
 
 
@@ -36,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score the sample night; without --once the service then stays until Ctrl-C."""
     truths = read_truth(SAMPLE / "truth.csv")
-    settings = _fresh_settings()
+    settings = fresh_settings()
     service = Service(settings, say=say)
     with interrupts(on_second=service.hurry), service:
         client = local_client(service.url, service.secrets_file)
@@ -55,19 +58,24 @@ def run(args: argparse.Namespace) -> int:
     return Exit.OK if report["scored"] + report["rejected"] == len(truths) else Exit.FAILED
 
 
-def _fresh_settings() -> Settings:
-    """Settings of a service that shares nothing with another one, its state folder empty."""
+def fresh_settings() -> Settings:
+    """Settings of a service that shares nothing with another one, its state folder empty.
+
+    Raises Conflict when a demo runs already, or when that folder holds what no demo put there.
+    """
     state_dir = (load_settings().state_dir / "demo").absolute()
+    _refuse_foreign(state_dir)
     record_file = RecordFile(state_dir)
     if not record_file.acquire():
         record = record_file.read()
         where = f" at {record.url}" if record is not None else ""
         raise Conflict(f"a demo runs already{where}; stop it with Ctrl-C where it was started")
     try:
+        (state_dir / MARK).touch()
         record_file.clear_leftovers()
         for entry in state_dir.iterdir():
-            if entry.name != "service.lock":
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            if entry.name not in _KEPT:
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     finally:
         record_file.release()
     for name in _OWN:  # the processes of the service read the environment, too
@@ -76,6 +84,15 @@ def _fresh_settings() -> Settings:
     return load_settings(
         state_dir=state_dir, secrets_file=state_dir / "secrets.json", mongo_url=None, redis_url=None
     )
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise Conflict unless the folder is one that a demo made, and may empty, or has nothing in it."""
+    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    if names - _KEPT and MARK not in names:
+        raise Conflict(
+            f"{folder} is not empty and no demo made it; move it away, or set DA_STATE_DIR to another folder"
+        )
 
 
 def _score_sample(client: Client) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the cutouts, their metadata and their truth.csv."""
+    if args.seed < 0:
+        raise InvalidRequest(f"the seed is {args.seed}; expected 0 or more")
     out = from_caller(args.out)
     try:
         truths = write_night(out, args.preset, count=args.count, seed=args.seed)

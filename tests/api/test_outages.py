@@ -81,7 +81,8 @@ def test_without_mongodb_nothing_is_accepted_and_the_caller_is_told_to_come_back
         servers.mongo.start()
     assert status == 503
     assert int(headers["retry-after"]) > 0
-    assert "nothing was accepted" in str(answer["detail"])
+    assert "may not have been accepted" in str(answer["detail"])
+    assert "with the same Idempotency-Key" in str(answer["detail"])
     assert ready.status_code == 503
     assert ready.json()["checks"]["mongo"].startswith("MongoDB does not answer")
     assert away_record.database["jobs"].count_documents({}) == before

@@ -1,6 +1,8 @@
 """What the client's verbs make of paths, files, scores and truths, without a service."""
 
+import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,32 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
             collect([path], folder=tmp_path)
     with pytest.raises(InvalidRequest, match=r"a folder without images \(1 other files\)"):
         collect(["texts"], folder=tmp_path)
+
+
+def test_a_folder_behind_a_link_is_named_and_not_followed(tmp_path: Path) -> None:
+    made(tmp_path, "night/a.jpg", "elsewhere/b.jpg")
+    (tmp_path / "night" / "more").symlink_to(tmp_path / "elsewhere")
+    collected = collect(["night"], folder=tmp_path)
+    assert [file.name for file in collected.files] == ["night/a.jpg"]
+    assert collected.left_out == ("night/more (a link to a folder)",)
+    assert names("night/more", folder=tmp_path) == ["night/more/b.jpg"]
+
+
+def test_a_folder_that_can_not_be_read_is_told_and_nothing_is_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, "night/a.jpg", "night/locked/b.jpg")
+    scandir = os.scandir
+
+    def refuse(path: "os.PathLike[str] | str") -> object:
+        """As the system does for anyone but root, as whom tests may run."""
+        if Path(path).name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InvalidRequest, match=r"night/locked can't be read: Permission denied"):
+        collect(["night"], folder=tmp_path)
 
 
 def read_all(body: MultipartBody, size: int) -> bytes:

@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 
 from cli.__main__ import main, parse
 from cli.caller import from_caller
+from cli.connection import given_token
 from cli.verbs import VERBS, Verb
 from core.errors import Unavailable
 
@@ -73,6 +75,45 @@ def test_an_error_of_the_service_is_one_clear_line_and_json_when_asked(
     assert (told.out, told.err) == ("", "streaks: nobody is there\n")
     assert main(["try", "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == {"error": "nobody is there", "kind": "Unavailable"}
+
+
+def test_what_the_system_refuses_is_one_clear_line_and_json_when_asked(
+    verb: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "/there/file")
+
+    verb.run = fail  # type: ignore[attr-defined]
+    assert main(["try", "--json"]) == 1
+    told = capsys.readouterr()
+    assert told.err == "streaks: /there/file: No space left on device\n"
+    assert json.loads(told.out) == {"error": "/there/file: No space left on device", "kind": "OSError"}
+
+
+def test_a_bug_keeps_its_traceback(verb: ModuleType) -> None:
+    def fail(_: object) -> int:
+        raise KeyError("a bug")
+
+    verb.run = fail  # type: ignore[attr-defined]
+    with pytest.raises(KeyError):
+        main(["try"])
+
+
+@pytest.mark.parametrize("token", ["sesame\nb", "sesame b", "sesame\N{SNOWMAN}"])
+def test_a_token_that_fits_no_header_is_told_without_being_quoted(
+    token: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DA_TOKEN", token)
+    assert main(["--server", "127.0.0.1:9", "jobs", "list", "--json"]) == 1
+    told = capsys.readouterr()
+    assert "DA_TOKEN" in json.loads(told.out)["error"]
+    assert told.err.count("\n") == 1
+    assert "sesame" not in told.err
+
+
+def test_a_line_break_after_a_token_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DA_TOKEN", "da_a\n")
+    assert given_token() == "da_a"
 
 
 def test_an_interrupt_exits_130_without_a_traceback(

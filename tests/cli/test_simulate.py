@@ -20,3 +20,14 @@ def test_a_place_that_can_not_be_written_is_named(tmp_path: Path, capsys: pytest
     (tmp_path / "file").write_text("")
     assert main(["simulate", str(tmp_path / "file"), "--preset", "night", "--count", "1", "--seed", "1"]) == 1
     assert f"{tmp_path / 'file'} can't be written" in capsys.readouterr().err
+
+
+def test_a_seed_below_zero_is_refused_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["simulate", str(tmp_path / "night"), "--preset", "night", "--count", "1", "--seed", "-1"]
+    assert main([*words, "--json"]) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["error"] == "the seed is -1; expected 0 or more"
+    assert told.err == "streaks: the seed is -1; expected 0 or more\n"
+    assert not (tmp_path / "night").exists()

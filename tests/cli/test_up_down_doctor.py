@@ -114,3 +114,33 @@ def test_doctor_says_which_setting_is_wrong(environment: dict[str, str]) -> None
     settings = next(finding for finding in answer(ran)["findings"] if finding["what"] == "settings")
     assert "port" in settings["found"]
     assert ran.returncode == 1
+
+
+@pytest.mark.parametrize("verb", ["up", "down", "jobs list", "demo --once", "up --detach"])
+@pytest.mark.parametrize("below", ["", "below"])
+def test_a_state_folder_that_can_not_be_is_told_in_one_sentence(
+    environment: dict[str, str], tmp_path: Path, verb: str, below: str
+) -> None:
+    (tmp_path / "file").write_text("somebody's")
+    ran = streaks({**environment, "DA_STATE_DIR": str(tmp_path / "file" / below)}, *verb.split())
+    assert ran.returncode == 1
+    assert "DA_STATE_DIR" in answer(ran)["error"]
+    assert len(ran.stderr.splitlines()) == 1, ran.stderr
+    assert (tmp_path / "file").read_text() == "somebody's"
+
+
+def test_doctor_finds_a_state_folder_that_can_not_be(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ran = streaks({**environment, "DA_STATE_DIR": str(tmp_path / "file")}, "doctor")
+    (found,) = (f for f in answer(ran)["findings"] if f["what"] == "state folder")
+    assert not found["ok"]
+    assert "DA_STATE_DIR" in found["found"]
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "203.0.113.7", "a" * 70])
+def test_a_host_that_is_not_here_is_told_in_one_sentence(environment: dict[str, str], host: str) -> None:
+    ran = streaks({**environment, "DA_HOST": host}, "up")
+    assert ran.returncode == 1
+    assert "DA_HOST" in answer(ran)["error"]
+    assert "Traceback" not in ran.stderr
+    assert naming(environment["DA_STATE_DIR"]) == []

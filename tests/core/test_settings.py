@@ -59,3 +59,13 @@ def test_missing_or_broken_secrets_are_told_without_their_contents(here: Path) -
 def test_servers_have_no_default() -> None:
     with pytest.raises(Misconfigured, match="DA_MONGO_URL"):
         load_settings(mongo_url=None).required_mongo_url()
+
+
+def test_settings_that_are_not_even_json_are_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DA_LIMITS", "{many}")
+    with pytest.raises(Misconfigured, match="limits"):
+        load_settings()
+    monkeypatch.delenv("DA_LIMITS")
+    (here / "config.json").write_text("{")
+    with pytest.raises(Misconfigured, match="can't be read"):
+        load_settings()

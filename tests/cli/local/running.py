@@ -1,5 +1,6 @@
 """Which processes run now, and waiting for what has not happened yet."""
 
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,3 +26,16 @@ def wait_until(happened: Callable[[], object], *, timeout_s: float = 20.0) -> No
     while not happened():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.03)
+
+
+def hosts(*wanted: str) -> list[str]:
+    """Those of the addresses that this machine has: many a container has no IPv6."""
+    return [host for host in wanted if ":" not in host or _has_ipv6()]
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False

@@ -1,6 +1,12 @@
+import http.server
 import socket
+import threading
 
-from cli.local.ports import KEPT_PORTS, free_port, is_free
+import pytest
+
+from cli.local.ports import KEPT_PORTS, free_port, is_free, reachable
+from cli.local.readiness import is_healthy
+from tests.cli.local.running import hosts
 
 
 def test_a_free_port_is_taken_as_asked_and_a_taken_one_is_sidestepped() -> None:
@@ -21,3 +27,42 @@ def test_a_port_whose_connections_have_only_just_ended_is_free() -> None:
     ):
         server.accept()[0].close()  # this end closes first, and waits in TIME_WAIT
     assert is_free(port)
+
+
+def test_a_port_is_asked_for_on_any_kind_of_address() -> None:
+    for host in hosts("localhost", "0.0.0.0", "::1"):
+        assert is_free(free_port(host=host), host)
+    for host in hosts("::1"):
+        with socket.create_server((host, 0), family=socket.AF_INET6) as server:
+            assert not is_free(server.getsockname()[1], host)
+
+
+def test_a_host_that_is_not_this_one_is_an_error() -> None:
+    for host in ("203.0.113.7", "no-such-host.invalid"):
+        with pytest.raises(OSError):  # noqa: PT011  of many kinds
+            free_port(host=host)
+
+
+def test_who_listens_everywhere_is_reached_on_loopback() -> None:
+    assert [reachable(host) for host in ("0.0.0.0", "::", "127.0.0.2", "::1")] == [
+        *("127.0.0.1", "::1", "127.0.0.2", "::1")
+    ]
+
+
+class _Fine(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base's name
+        pass
+
+
+def test_readiness_is_asked_where_the_service_listens() -> None:
+    with http.server.HTTPServer(("127.0.0.2", 0), _Fine) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            assert is_healthy(server.server_port, host="127.0.0.2")
+            assert not is_healthy(server.server_port)
+        finally:
+            server.shutdown()

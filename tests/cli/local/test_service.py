@@ -16,7 +16,7 @@ from cli.local.service import Service
 from cli.local.supervisor import Program
 from core.errors import Conflict, Misconfigured, Unavailable
 from core.settings import Secrets, Settings
-from tests.cli.local.running import naming, wait_until
+from tests.cli.local.running import hosts, naming, wait_until
 from tests.cli.local.stand_ins import SLEEPER, python, stand_ins
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -140,6 +140,15 @@ def test_taken_ports_are_sidestepped_and_that_is_said(settings: Settings) -> Non
             assert service.url != service.record.flower_url
     assert said.holds(f"port {port} is taken; the API listens on")
     assert said.holds(f"port {flower_port} is taken; Flower listens on")
+
+
+@pytest.mark.parametrize("host", hosts("127.0.0.2", "0.0.0.0", "::1"))
+def test_the_address_of_the_service_is_the_one_that_it_listens_on(settings: Settings, host: str) -> None:
+    shown = {"127.0.0.2": "127.0.0.2", "0.0.0.0": "127.0.0.1", "::1": "[::1]"}[host]
+    settings = settings.model_copy(update={"host": host})
+    with Service(settings, say=Sentences(), programs=only()) as service:
+        assert service.url.startswith(f"http://{shown}:")
+        assert service.record.flower_url.startswith("http://127.0.0.1:")
 
 
 def test_a_server_that_was_set_and_does_not_answer_is_named_with_a_cure(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from core.decision import classifier_of, is_plausible
 from core.errors import InvalidRequest
 from core.job import Item, Job, Rejection
 from core.outcome import Outcome
+from storage.cutouts import CutoutRecord
 from storage.record import Record
 
 
@@ -92,9 +93,16 @@ def _shards(record: Record, job: Job, start: Cursor) -> Iterator[tuple[Cursor, l
 def _joined(
     record: Record, items: Sequence[Item], versions: Sequence[str], thresholds: dict[str, float]
 ) -> list[Result]:
-    cutouts = {item.cutout for item in items if item.cutout is not None and item.rejection is None}
-    outcomes = record.outcomes.find(cutouts, versions)
-    return [_result(item, outcomes, versions, thresholds) for item in items]
+    known = [item for item in items if item.cutout is not None and item.rejection is None]
+    outcomes = record.outcomes.find({str(item.cutout) for item in known}, versions)
+    named = [CutoutRecord(str(item.cutout), item.sha256) for item in known if item.cutout != item.sha256]
+    owners = record.cutouts.conflicts(named) if named else {}
+    return [_result(item, outcomes if _is_own(item, owners) else {}, versions, thresholds) for item in items]
+
+
+def _is_own(item: Item, owners: dict[str, str]) -> bool:
+    """Whether the outcomes under the item's id are of its own bytes, as far as they have been read."""
+    return item.sha256 is not None and owners.get(item.cutout or "", item.sha256) == item.sha256
 
 
 def _result(

@@ -70,7 +70,7 @@ def test_an_item_is_pending_until_each_version_has_its_outcome(record: Record) -
 
 
 def test_one_cutout_under_two_names_is_two_results(record: Record) -> None:
-    twice = [Item("one.jpg", cutout="cutout-a"), Item("two.jpg", cutout="cutout-a")]
+    twice = [Item(name, cutout="cutout-a", sha256="a" * 64) for name in ("one.jpg", "two.jpg")]
     job = job_of(record, twice)
     score(record, "a", rb=0.9, sl=0.9)
     assert [(r.name, r.scores[RB]) for r in all_results(record, job)] == [("one.jpg", 0.9), ("two.jpg", 0.9)]

@@ -19,6 +19,7 @@ from cutouts.decode import DecodeLimits, decode
 from cutouts.names import streak_id
 from cutouts.recipes import Pixels
 from storage.record import Record, open_record
+from storage.results import Cursor, read_results
 from storage.shards import ShardRepository
 from tasks.app import app
 from tasks.messenger import Messenger
@@ -454,3 +455,13 @@ def test_another_blob_store_than_the_records_is_refused(
     with pytest.raises(Misconfigured, match="DA_BLOB_URL"):
         elsewhere.check_blobs()
     elsewhere.close()
+
+
+def test_no_result_shows_the_scores_of_other_bytes_before_its_shard_is_read(bench: Bench) -> None:
+    bench.run(bench.submit(bench.items([(f"{BLUE}.png", noisy_png(1))])))
+    other = bench.items([(f"{BLUE}.png", noisy_png(2))])
+    unread = Item("b", BLUE, reference=f"https://x/{BLUE}.png")
+    job = bench.submit([*other, unread, *bench.items([(f"{BLUE}.png", noisy_png(1))])])
+    page = read_results(bench.record, job, start=Cursor(), limit=10, pending=True)
+    assert [result.pending for result in page.results] == [True, True, False]
+    assert [bool(result.scores) for result in page.results] == [False, False, True]

@@ -20,7 +20,7 @@ def shards(record: Record) -> ShardRepository:
 @pytest.fixture
 def hasty(record: Record, shards: ShardRepository) -> ShardRepository:
     """The same shards under leases that have run out as soon as they are given."""
-    return ShardRepository(record.database, lease_s=0.0)
+    return ShardRepository(record.database, lease_s=-1.0)
 
 
 def test_a_shard_has_one_holder(shards: ShardRepository) -> None:

@@ -61,7 +61,7 @@ def test_a_dead_workers_shard_is_told_of_again(sweeper: RecordSweeper, queue: Qu
         lease = record.shards.claim("j1", n, worker="one")
         assert lease is not None
         record.shards.close(lease, ShardResult(1, 0))
-    ShardRepository(record.database, lease_s=0.0).claim("j1", 2, worker="dead")
+    ShardRepository(record.database, lease_s=-1.0).claim("j1", 2, worker="dead")
     sweeper.sweep()
     assert queue.messages == [("j1", 2)]
 

@@ -127,7 +127,7 @@ class Bench:
 
     def let_leases_run_out(self) -> None:
         """From now on a shard can be claimed again at once, as after a death."""
-        hasty = ShardRepository(self.record.database, lease_s=0.0)
+        hasty = ShardRepository(self.record.database, lease_s=-1.0)
         record = replace(self.record, shards=hasty)
         self.scorer = ShardScorer(record, self.engine, self._readers, self.settings.scoring, worker="me")
 

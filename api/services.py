@@ -84,7 +84,16 @@ def operator_of(request: Request) -> User:
     return user
 
 
+def admin_of(request: Request) -> User:
+    """The caller, who may change the registry; raises NotAllowed for other roles."""
+    user = caller_of(request)
+    if user.role != "admin":
+        raise NotAllowed(f"the role {user.role!r} may not do this; expected admin")
+    return user
+
+
 ServicesOf = Annotated[Services, Depends(services_of)]
 Caller = Annotated[User, Depends(caller_of)]
 Operator = Annotated[User, Depends(operator_of)]
+Admin = Annotated[User, Depends(admin_of)]
 Token = Annotated[str, Depends(token_of)]

@@ -170,6 +170,19 @@ class Client:
         """The card of one version."""
         return self._ask("GET", f"/v1/models/{version}")
 
+    def weights(self, version: str) -> bytes:
+        """The weights of one version, as its card describes them."""
+        return self._answer("GET", f"/v1/models/{version}/weights").content
+
+    def promote(self, version: str, *, even_if_worse: bool) -> Json:
+        """Put a version into production."""
+        wanted = {"even_if_worse": even_if_worse}
+        return self._ask("POST", f"/v1/models/{version}/promote", json=wanted)
+
+    def archive(self, version: str) -> Json:
+        """Let a version be used no longer."""
+        return self._ask("POST", f"/v1/models/{version}/archive")
+
     def _submit(
         self, body: Callable[[], MultipartBody] | None, headers: Mapping[str, str], **more: Any
     ) -> Json:
@@ -179,6 +192,13 @@ class Client:
     def _ask(
         self, method: str, path: str, body: Callable[[], MultipartBody] | None = None, **options: Any
     ) -> Json:
+        """Ask as `_answer` does, for JSON."""
+        answer: Json = self._answer(method, path, body, **options).json()
+        return answer
+
+    def _answer(
+        self, method: str, path: str, body: Callable[[], MultipartBody] | None = None, **options: Any
+    ) -> requests.Response:
         """Ask with a token; log in first where there is none, and once more where it is refused."""
         if self._token is None:
             self._log_in()
@@ -198,13 +218,13 @@ class Client:
             )
         self._token = None
         credentials = {"username": account[0], "password": account[1]}
-        self._token = str(self._persist("POST", "/auth", json=credentials)["access_token"])
+        self._token = str(self._persist("POST", "/auth", json=credentials).json()["access_token"])
         self._login.keep(self._token)
 
     def _persist(
         self, method: str, path: str, body: Callable[[], MultipartBody] | None = None, **options: Any
-    ) -> Json:
-        """Every request of ours may be repeated: it reads, or cancels, or carries an Idempotency-Key."""
+    ) -> requests.Response:
+        """Every request of ours may be repeated: it reads, cancels or sets, or carries an Idempotency-Key."""
         deadline = time.monotonic() + self._patience_s
         pause_s = 0.25
         while True:
@@ -225,7 +245,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         answer_s: float = ANSWER_S,
         **options: Any,
-    ) -> Json:
+    ) -> requests.Response:
         try:
             response = self._session.request(
                 method,
@@ -239,8 +259,7 @@ class Client:
         except requests.RequestException as error:
             raise errors.Unavailable(f"{self.url} does not answer: {type(error).__name__}") from error
         if response.ok:
-            answer: Json = response.json()
-            return answer
+            return response
         raise _error_of(response)
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -1,15 +1,23 @@
 """The registry of model versions: cards, stages, thresholds; weights are in the blob store."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from core.decision import classifier_of
-from core.errors import Conflict, InvalidRequest, Misconfigured
+from core.errors import Conflict, InvalidRequest, Misconfigured, NotFound
 from core.model_card import ModelCard, Stage
 from storage.blobs import BlobStore
-from storage.database import Mongo
+from storage.database import Document, Mongo
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 SHIPPED = Path(__file__).parents[1] / "models" / "shipped"
 
@@ -19,6 +27,8 @@ class ModelRegistry:
 
     def __init__(self, database: Mongo, blobs: BlobStore) -> None:
         self._models = database["models"]
+        self._audit = database["audit"]
+        self._client = database.client
         self._blobs = blobs
 
     def register(self, card: ModelCard, weights: bytes, *, stage: Stage = "candidate") -> None:
@@ -36,15 +46,50 @@ class ModelRegistry:
                 ) from error
 
     def register_shipped(self, folder: Path = SHIPPED) -> list[str]:
-        """Register the versions that come with the repository; those of a new classifier go to production."""
+        """Register the versions that come with the repository.
+
+        The newest of each classifier goes to production where nobody has promoted one: an upgrade of the
+        repository is an upgrade of the networks until somebody decides otherwise. One whose number is taken
+        by a version with other weights stays out, with a warning.
+        """
         cards = [(path, read_card(path)) for path in sorted(folder.glob("*/card.json"))]
-        for path, card in cards:
-            self.register(card, (path.parent / "weights.npz").read_bytes())
+        for path, card in list(cards):
+            try:
+                self.register(card, (path.parent / "weights.npz").read_bytes())
+            except Conflict as error:
+                _log.warning("not taken from this release: %s", error)
+                cards.remove((path, card))
         for classifier in {card.classifier for _, card in cards}:
-            if self._models.find_one({"classifier": classifier, "stage": "production"}) is None:
-                newest = max((c for _, c in cards if c.classifier == classifier), key=_number)
-                self._set_stage(newest.version, "production")
+            newest = max((c for _, c in cards if c.classifier == classifier), key=_number)
+            self._in_transaction(partial(self._let_in, card=newest))
         return [card.version for _, card in cards]
+
+    def next_version(self, classifier: str) -> str:
+        """The lowest free number above all of a classifier; who registers second gets a Conflict."""
+        numbers = [_number(card) for card, _ in self.all() if card.classifier == classifier]
+        return f"{classifier}@{max(numbers, default=0) + 1}"
+
+    def promote(self, version: str, *, by: str, even_if_worse: bool = False) -> list[str]:
+        """Put a version, also an archived one, into production; returns those that it replaces.
+
+        One transaction: whoever resolves versions sees the state before or the state after. Raises NotFound;
+        Conflict when it is worse than one in production on a test set that both were measured on, or when
+        there is no such set, unless `even_if_worse`.
+        """
+        return self._in_transaction(
+            lambda session: self._promote(session, version, by=by, even_if_worse=even_if_worse)
+        )
+
+    def archive(self, version: str, *, by: str) -> None:
+        """Let a version be used no longer. Raises NotFound; Conflict when it is in production."""
+
+        def body(session: ClientSession) -> None:
+            document = self._document(version, session)
+            if document["stage"] == "production":
+                raise Conflict(f"{version} is in production; promote another version first")
+            self._move([version], "archived", by=by, session=session)
+
+        self._in_transaction(body)
 
     def get(self, version: str) -> ModelCard | None:
         """The card of a version."""
@@ -58,7 +103,9 @@ class ModelRegistry:
 
     def production(self) -> list[str]:
         """The versions in production, by name."""
-        return sorted(d["_id"] for d in self._models.find({"stage": "production"}, {"_id": True}))
+        with self._client.start_session(snapshot=True) as session:  # never half of a promotion
+            found = self._models.find({"stage": "production"}, {"_id": True}, session=session)
+            return sorted(document["_id"] for document in found)
 
     def resolve(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """Exact versions for what a caller asked: `rb@3`, `rb@production`, `rb`, or nothing for production.
@@ -97,8 +144,71 @@ class ModelRegistry:
             )
         return found
 
-    def _set_stage(self, version: str, stage: Stage) -> None:
-        self._models.update_one({"_id": version}, {"$set": {"stage": stage}})
+    def _promote(self, session: ClientSession, version: str, *, by: str, even_if_worse: bool) -> list[str]:
+        document = self._document(version, session)
+        before = [d for d in self._in_production(document["classifier"], session) if d["_id"] != version]
+        if not even_if_worse:
+            for other in before:
+                refuse_worse(ModelCard.model_validate(document), ModelCard.model_validate(other))
+        replaced = [str(d["_id"]) for d in before]
+        self._move(replaced, "archived", by=by, session=session)
+        self._move([version], "production", by=by, session=session)
+        return replaced
+
+    def _let_in(self, session: ClientSession, card: ModelCard) -> None:
+        """Put a shipped version into production unless a person has decided, or a newer one is there."""
+        before = self._in_production(card.classifier, session)
+        decided = any("moved" in d for d in before)
+        if decided or any(_number(ModelCard.model_validate(d)) >= _number(card) for d in before):
+            return
+        old = {"_id": {"$in": [d["_id"] for d in before]}}
+        self._models.update_many(old, {"$set": {"stage": "archived"}}, session=session)
+        self._models.update_one({"_id": card.version}, {"$set": {"stage": "production"}}, session=session)
+
+    def _document(self, version: str, session: ClientSession) -> Document:
+        document = self._models.find_one({"_id": version}, session=session)
+        if document is None:
+            raise NotFound(f"model version {version!r} is not registered")
+        return document
+
+    def _in_production(self, classifier: str, session: ClientSession) -> list[Document]:
+        return list(self._models.find({"classifier": classifier, "stage": "production"}, session=session))
+
+    def _move(self, versions: Sequence[str], stage: Stage, *, by: str, session: ClientSession) -> None:
+        now = datetime.now(UTC)
+        for version in versions:
+            moved = {"by": by, "at": now}
+            self._models.update_one(
+                {"_id": version}, {"$set": {"stage": stage, "moved": moved}}, session=session
+            )
+            self._audit.insert_one(
+                {"what": "stage", "version": version, "stage": stage, "who": by, "at": now}, session=session
+            )
+
+    def _in_transaction(self, body: Callable[[ClientSession], _T]) -> _T:
+        with self._client.start_session() as session:
+            return session.with_transaction(body)
+
+
+def refuse_worse(candidate: ModelCard, standing: ModelCard) -> None:
+    """Raise Conflict when a candidate is worse on a test set that both were measured on, or there is none.
+
+    The same test set: figures with the same fingerprint in both cards. Worse: a lower area under the ROC
+    curve, or a lower mean of TPR and TNR at the thresholds.
+    """
+    known = {f["fingerprint"]: f for f in standing.metrics.values() if "fingerprint" in f}
+    common = [
+        (f, known[f["fingerprint"]]) for f in candidate.metrics.values() if f.get("fingerprint") in known
+    ]
+    names = f"{candidate.version} and {standing.version}, which is in production,"
+    if not common:
+        raise Conflict(
+            f"{names} were not measured on one test set; evaluate both, or ask for it even if worse"
+        )
+    for new, old in common:
+        if new["auc"] < old["auc"] or new["tpr"] + new["tnr"] < old["tpr"] + old["tnr"]:
+            told = " against ".join(f"AUC {f['auc']} TPR {f['tpr']} TNR {f['tnr']}" for f in (new, old))
+            raise Conflict(f"{names} on {new['dataset']}: {told}; expected none to be worse")
 
 
 def _number(card: ModelCard) -> int:

@@ -1,9 +1,9 @@
-"""The registry of model versions, to be read."""
+"""The registry of model versions."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from api.services import ServicesOf
+from api.services import Admin, ServicesOf
 from core.errors import NotFound
 from core.model_card import ModelCard, Stage
 
@@ -28,6 +28,19 @@ def list_models(services: ServicesOf) -> Models:
     return Models(models=[_registered(card, stage) for card, stage in services.record.models.all()])
 
 
+class Promotion(BaseModel):
+    """What a promotion may be told."""
+
+    even_if_worse: bool = False
+
+
+class Promoted(BaseModel):
+    """What is in production now, and what was replaced."""
+
+    version: str
+    replaced: list[str]
+
+
 @router.get("/{version}")
 def show_model(version: str, services: ServicesOf) -> RegisteredModel:
     """The card of one version."""
@@ -35,6 +48,29 @@ def show_model(version: str, services: ServicesOf) -> RegisteredModel:
         if card.version == version:
             return _registered(card, stage)
     raise NotFound(f"model version {version!r} is not registered")
+
+
+@router.get("/{version}/weights", response_class=Response)
+def weights(version: str, services: ServicesOf) -> Response:
+    """The weights of one version as its card describes them: an npz of plain arrays."""
+    card = services.record.models.get(version)
+    if card is None:
+        raise NotFound(f"model version {version!r} is not registered")
+    return Response(services.record.models.weights(card), media_type="application/octet-stream")
+
+
+@router.post("/{version}/promote")
+def promote(version: str, wanted: Promotion, services: ServicesOf, caller: Admin) -> Promoted:
+    """Put a version into production; new jobs use it, jobs that were accepted keep theirs."""
+    replaced = services.record.models.promote(version, by=caller.name, even_if_worse=wanted.even_if_worse)
+    return Promoted(version=version, replaced=replaced)
+
+
+@router.post("/{version}/archive")
+def archive(version: str, services: ServicesOf, caller: Admin) -> RegisteredModel:
+    """Let a version that is not in production be used no longer."""
+    services.record.models.archive(version, by=caller.name)
+    return show_model(version, services)
 
 
 def _registered(card: ModelCard, stage: Stage) -> RegisteredModel:

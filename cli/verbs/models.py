@@ -1,39 +1,98 @@
-"""`./streaks models`: the registered networks."""
+"""`./streaks models`: the registry of networks."""
 
 import argparse
+from typing import Any
 
 from cli.actions import add_action
+from cli.client import Client
 from cli.connection import connect
 from cli.exit_codes import Exit
 from cli.output import emit
 from cli.tables import table
+from core.errors import InvalidRequest
+
+Answer = tuple[dict[str, Any], list[str]]
+"""What --json prints, and the lines that people read."""
+
+_FIGURES = ("auc", "tpr", "tnr")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what to do, and with which version."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list | show")
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="list | show | compare | promote | archive"
+    )
     add_action(actions, "list", "every version and its stage")
     add_action(actions, "show", "one version's card").add_argument("version", metavar="rb@1")
+    compare = add_action(actions, "compare", "two versions on the test sets that both were measured on")
+    compare.add_argument("version", metavar="rb@2")
+    compare.add_argument("other", metavar="rb@1")
+    promote = add_action(actions, "promote", "put a version into production; rolling back is the same")
+    promote.add_argument("version", metavar="rb@2")
+    promote.add_argument("--even-if-worse", action="store_true", help="than the one in production")
+    archive = add_action(actions, "archive", "let a version be used no longer")
+    archive.add_argument("version", metavar="rb@1")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the versions, or one card."""
+    """Print the versions, one card or two side by side; or change what is in production."""
     client = connect(args.server)
-    if args.action == "show":
-        card = client.model(args.version)
-        if args.json:
-            emit(card)
-        else:
-            print("\n".join(_lines(card)))
-        return Exit.OK
-    models = client.models()
+    actions = {"show": _show, "compare": _compare, "promote": _promote, "archive": _archive}
+    found, lines = actions.get(args.action, _list)(client, args)
     if args.json:
-        emit({"models": models})
-        return Exit.OK
+        emit(found)
+    else:
+        print("\n".join(lines))
+    return Exit.OK
+
+
+def _show(client: Client, args: argparse.Namespace) -> Answer:
+    card = client.model(args.version)
+    return card, _lines(card)
+
+
+def _promote(client: Client, args: argparse.Namespace) -> Answer:
+    done = client.promote(args.version, even_if_worse=args.even_if_worse)
+    replaced = ", ".join(done["replaced"]) or "nothing"
+    return done, [f"{args.version} is in production; it replaced {replaced}"]
+
+
+def _archive(client: Client, args: argparse.Namespace) -> Answer:
+    card = client.archive(args.version)
+    return {"version": card["version"], "stage": card["stage"]}, [f"{args.version} is archived"]
+
+
+def _compare(client: Client, args: argparse.Namespace) -> Answer:
+    """The figures of both cards with one fingerprint: the same test set."""
+    one, other = (client.model(name)["metrics"] for name in (args.version, args.other))
+    known = {found["fingerprint"]: found for found in other.values() if "fingerprint" in found}
+    sets = [
+        {"dataset": found["dataset"], "seed": found["seed"], "n": found["n"]}
+        | {key: [found[key], known[found["fingerprint"]][key]] for key in ("confusion_matrix", *_FIGURES)}
+        for found in one.values()
+        if found.get("fingerprint") in known
+    ]
+    if not sets:
+        raise InvalidRequest(f"{args.version} and {args.other} were not measured on one test set")
+    rows = [
+        (
+            f"{found['dataset']}, {found['n']} cutouts",
+            name.upper(),
+            *(f"{value:.4f}" for value in found[name]),
+        )
+        for found in sets
+        for name in _FIGURES
+    ]
+    told = table(("test set", "figure", args.version, args.other), rows)
+    return {"versions": [args.version, args.other], "test_sets": sets}, [told]
+
+
+def _list(client: Client, _: argparse.Namespace) -> Answer:
+    models = client.models()
     keys = ("version", "stage", "architecture", "parameters", "recipe", "threshold")
     rows = [(*(model[key] for key in keys), model["created"][:10]) for model in models]
-    print(table((*keys, "created"), rows) if rows else "no model versions are registered")
-    return Exit.OK
+    told = table((*keys, "created"), rows) if rows else "no model versions are registered"
+    return {"models": models}, [told]
 
 
 def _lines(value: dict[str, object], indent: str = "") -> list[str]:

@@ -1,5 +1,6 @@
 """All figures of one model version on one data set."""
 
+import hashlib
 import shlex
 from collections.abc import Callable, Iterable
 from math import isfinite
@@ -57,6 +58,7 @@ def evaluate_bundle(
         "model": card.version,
         "dataset": dataset,
         "seed": seed,
+        "fingerprint": fingerprint(data),
         **all_figures(scores, data, classifier=card.classifier, threshold=card.threshold, seed=seed),
         "command": shlex.join(words),
     }
@@ -76,6 +78,11 @@ def evaluate_bundle(
         seed=seed,
     )
     return {**found, "plots": [str(path) for path in files]}
+
+
+def fingerprint(data: LabelledImages) -> str:
+    """The sha256 of images and labels: figures with the same one were measured on the same test set."""
+    return hashlib.sha256(data.images.tobytes() + data.labels.tobytes()).hexdigest()
 
 
 def all_figures(

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.errors import InvalidRequest
+from cutouts.benchmark import reserved
 from cutouts.recipes import RECIPES, SIZE_PX
-from cutouts.simulator import STREAK_KINDS, Truth, draw, seeds_of
+from cutouts.simulator import STREAK_KINDS, Kind, Truth, draw, seeds_of
 
 CLASSIFIERS = ("rb", "sl")
 
@@ -22,16 +23,27 @@ class LabelledImages:
     truths: list[Truth]
 
 
+def training_images(classifier: str, preset: str, *, count: int | None, seed: int) -> LabelledImages:
+    """Simulate a preset as `preset_images` does, without the cutouts of the standing benchmarks."""
+    return _simulated(classifier, preset, count=count, seed=seed, without=reserved())
+
+
 def preset_images(classifier: str, preset: str, *, count: int | None, seed: int) -> LabelledImages:
     """Simulate a preset for a classifier; sl gets the preset's streaks only.
 
     Raises InvalidRequest for a classifier without a simulated truth, or when one class would be empty.
     """
+    return _simulated(classifier, preset, count=count, seed=seed, without=frozenset())
+
+
+def _simulated(
+    classifier: str, preset: str, *, count: int | None, seed: int, without: frozenset[tuple[Kind, int]]
+) -> LabelledImages:
     if classifier not in CLASSIFIERS:
         raise InvalidRequest(
             f"no simulated labels for {classifier!r}; expected one of {', '.join(CLASSIFIERS)}"
         )
-    wanted = seeds_of(preset, count=count, seed=seed)
+    wanted = [item for item in seeds_of(preset, count=count, seed=seed) if item not in without]
     if classifier == "sl":
         wanted = [item for item in wanted if item[0] in STREAK_KINDS]
     images = np.empty((len(wanted), SIZE_PX, SIZE_PX, 1), np.uint8)

@@ -13,7 +13,7 @@ from core.model_card import ModelCard
 from models.bundle import write_bundle
 from models.training.checkpoint import FILE
 from models.training.fit import Plan, train
-from models.training.preset_images import preset_images
+from models.training.preset_images import training_images
 
 VALIDATION_SEED = 1_000_000
 """Added to the plan's seed for the validation images, so that no seed in use gives both."""
@@ -30,10 +30,11 @@ def run(
 ) -> ModelCard:
     """Simulate the data, train, and write the bundle to the folder; a run that was killed goes on from there.
 
-    The card has no figures but the validation loss; `python -m models evaluate --record` adds them.
+    Cutouts of the standing benchmarks (`cutouts.benchmark`) are left out. The card has no figures but the
+    validation loss; `python -m models evaluate --record` adds them.
     """
-    data = preset_images(plan.classifier, plan.preset, count=plan.count, seed=plan.seed)
-    validation = preset_images(
+    data = training_images(plan.classifier, plan.preset, count=plan.count, seed=plan.seed)
+    validation = training_images(
         plan.classifier, plan.preset, count=VALIDATION_COUNT, seed=plan.seed + VALIDATION_SEED
     )
     trained = train(plan, data, validation, folder=folder, on_epoch=on_epoch)

@@ -1,0 +1,113 @@
+"""`./streaks evaluate`: figures of a network on cutouts whose truth is known."""
+
+import argparse
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from cli.caller import from_caller
+from cli.client import Client
+from cli.connection import local_client, remote_client, running_service
+from cli.local.programs import ROOT
+from cli.output import say
+from core.errors import InvalidRequest
+from core.model_card import VERSION
+from core.settings import load_settings
+from cutouts.benchmark import STANDING
+from cutouts.simulator.presets import PRESETS
+
+SHIPPED = ROOT / "models" / "shipped"
+_CLASSIFIER = re.compile(r"^([a-z][a-z0-9_]{0,31})(@production)?$")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add MODEL, DATASET and what decides the cutouts."""
+    parser.add_argument("model", metavar="MODEL", help="rb@production, rb@2, or the folder of a bundle")
+    parser.add_argument(
+        "dataset", metavar="DATASET", help="a preset, a folder with its truth.csv, or `benchmark`"
+    )
+    parser.add_argument("--seed", type=int, help="of the cutouts; a fresh one by default, which is told")
+    parser.add_argument("--count", type=int, help="how many cutouts; all that there are by default")
+    parser.add_argument("--plots", metavar="DIR", help="write the curves there, as SVG")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Find the network, here or in the service, and let a process of `models` evaluate it."""
+    with tempfile.TemporaryDirectory(prefix="evaluate-") as folder:
+        model, classifier = _model(args, Path(folder))
+        dataset, seed, count = _dataset(args, classifier)
+        command = [sys.executable, "-m", "models", "evaluate", model, dataset, "--seed", str(seed)]
+        command += ["--count", str(count)] if count is not None else []
+        command += ["--plots", str(from_caller(args.plots))] if args.plots else []
+        command += ["--json"] if args.json else []
+        say(f"evaluating on {dataset} with seed {seed} (TensorFlow loads for up to 20 s)")
+        environ = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+        return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
+
+
+def _model(args: argparse.Namespace, folder: Path) -> tuple[str, str]:
+    """What `models evaluate` is to read, a shipped version or a bundle's folder, and its classifier."""
+    given = from_caller(args.model)
+    if (given / "card.json").is_file():
+        return str(given), str(json.loads((given / "card.json").read_text("utf-8"))["classifier"])
+    client = _client(args.server)
+    version = _version(args.model, client)
+    if client is None:
+        return version, version.partition("@")[0]
+    (folder / "card.json").write_text(json.dumps(client.model(version)), "utf-8")
+    (folder / "weights.npz").write_bytes(client.weights(version))
+    return str(folder), version.partition("@")[0]
+
+
+def _client(server: str | None) -> Client | None:
+    """The service that was named or that runs here; None when neither, and the shipped versions count."""
+    if server is not None:
+        return remote_client(server)
+    record = running_service(load_settings())
+    return None if record is None else local_client(record.url, Path(record.secrets_file))
+
+
+def _version(name: str, client: Client | None) -> str:
+    """The version that a name means; in production, without a service, is the newest that ships."""
+    if client is None:
+        known = [path.name.replace("-", "@") for path in SHIPPED.glob("*-*")]
+        production = {v.partition("@")[0]: v for v in sorted(known, key=lambda v: int(v.partition("@")[2]))}
+    else:
+        models = client.models()
+        known = [model["version"] for model in models]
+        production = {m["classifier"]: m["version"] for m in models if m["stage"] == "production"}
+    match = _CLASSIFIER.match(name)
+    if match and match[1] in production:
+        return str(production[match[1]])
+    if VERSION.match(name) and name in known:
+        return name
+    raise InvalidRequest(
+        f"no model {name!r}; expected the folder of a bundle, {_or(production)}, "
+        f"or one of {', '.join(sorted(known)) or 'none'}"
+    )
+
+
+def _dataset(args: argparse.Namespace, classifier: str) -> tuple[str, int, int | None]:
+    """Preset or folder, seed and count; the standing benchmark has its own."""
+    if args.dataset == "benchmark":
+        standing = STANDING.get(classifier)
+        if standing is None or args.seed is not None or args.count is not None:
+            raise InvalidRequest(
+                f"a standing benchmark of {classifier!r} with --seed {args.seed} and --count {args.count}; "
+                f"expected neither, and one of {', '.join(STANDING)}"
+            )
+        return standing.preset, standing.seed, standing.count
+    seed = args.seed if args.seed is not None else 10**6 + secrets.randbelow(10**9)
+    if seed < 0:
+        raise InvalidRequest(f"the seed is {seed}; expected 0 or more")
+    return args.dataset if args.dataset in PRESETS else str(from_caller(args.dataset)), seed, args.count
+
+
+def _or(classifiers: Iterable[str]) -> str:
+    return " or ".join(f"{name}@production" for name in sorted(classifiers)) or "a version in production"

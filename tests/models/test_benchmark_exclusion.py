@@ -1,0 +1,29 @@
+"""Training can't read a standing benchmark."""
+
+import pytest
+
+from cutouts.benchmark import STANDING, reserved
+from models.training import preset_images as images
+from models.training.preset_images import preset_images, training_images
+
+
+def keys(data: images.LabelledImages) -> set[tuple[str, int]]:
+    return {(truth.kind, truth.seed) for truth in data.truths}
+
+
+def test_training_with_a_benchmarks_own_seed_reads_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preset in its own order is the benchmark; a few of it are left free here, to have something."""
+    standing = STANDING["rb"]
+    drawn = [(t.kind, t.seed) for t in preset_images("rb", standing.preset, count=60, seed=5).truths]
+    hidden = frozenset(drawn[:40])
+    monkeypatch.setattr(images, "reserved", lambda: hidden)
+    left = keys(training_images("rb", standing.preset, count=60, seed=5))
+    assert left == set(drawn[40:])
+    assert len(left) == 20
+
+
+def test_every_cutout_of_both_benchmarks_is_hidden_from_training() -> None:
+    hidden = reserved()
+    for classifier, standing in STANDING.items():
+        data = preset_images(classifier, standing.preset, count=standing.count, seed=standing.seed)
+        assert keys(data) <= hidden

@@ -1,0 +1,153 @@
+"""Stages: what is in production, who decides it, and what is refused."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from core.errors import Conflict, InvalidRequest, NotFound
+from core.model_card import Stage
+from storage.record import Record
+from tests.record import card
+
+
+def measured(auc: float, *, tpr: float = 0.9, tnr: float = 0.9, fingerprint: str = "f") -> dict[str, Any]:
+    return {"dataset": "d", "auc": auc, "tpr": tpr, "tnr": tnr, "fingerprint": fingerprint}
+
+
+def add(record: Record, version: str, stage: Stage = "candidate", **figures: dict[str, Any]) -> None:
+    weights = version.encode()
+    wanted = card(version, weights).model_copy(update={"metrics": figures})
+    record.models.register(wanted, weights, stage=stage)
+
+
+def stages(record: Record) -> dict[str, Stage]:
+    return {found.version: stage for found, stage in record.models.all()}
+
+
+def test_a_better_candidate_replaces_what_is_in_production(record: Record) -> None:
+    add(record, "rb@1", "production", d=measured(0.90))
+    add(record, "rb@2", d=measured(0.95))
+    add(record, "sl@1", "production")
+    assert record.models.promote("rb@2", by="me") == ["rb@1"]
+    assert stages(record) == {"rb@1": "archived", "rb@2": "production", "sl@1": "production"}
+    assert record.models.resolve([]) == ("rb@2", "sl@1")
+    entries = list(
+        record.database["audit"].find({}, {"_id": False, "version": True, "who": True, "stage": True})
+    )
+    assert {"version": "rb@2", "who": "me", "stage": "production"} in entries
+
+
+def test_rolling_back_is_a_promotion(record: Record) -> None:
+    add(record, "rb@1", "production", d=measured(0.90))
+    add(record, "rb@2", d=measured(0.95))
+    record.models.promote("rb@2", by="me")
+    with pytest.raises(Conflict, match="worse"):
+        record.models.promote("rb@1", by="me")
+    assert record.models.promote("rb@1", by="me", even_if_worse=True) == ["rb@2"]
+    assert stages(record) == {"rb@1": "production", "rb@2": "archived"}
+
+
+@pytest.mark.parametrize("figures", [measured(0.89), measured(0.95, tpr=0.8, tnr=0.95)])
+def test_a_worse_candidate_is_refused_with_both_figures(record: Record, figures: dict[str, Any]) -> None:
+    add(record, "rb@1", "production", d=measured(0.90))
+    add(record, "rb@2", d=figures)
+    with pytest.raises(Conflict, match=rf"AUC {figures['auc']} .* against AUC 0.9 "):
+        record.models.promote("rb@2", by="me")
+    assert stages(record)["rb@1"] == "production"
+
+
+def test_figures_of_another_test_set_compare_nothing(record: Record) -> None:
+    add(record, "rb@1", "production", d=measured(0.90))
+    add(record, "rb@2", d=measured(0.95, fingerprint="other"))
+    with pytest.raises(Conflict, match="not measured on one test set"):
+        record.models.promote("rb@2", by="me")
+
+
+def test_a_version_in_production_is_not_archived(record: Record) -> None:
+    add(record, "rb@1", "production")
+    add(record, "rb@2")
+    with pytest.raises(Conflict, match="in production"):
+        record.models.archive("rb@1", by="me")
+    record.models.archive("rb@2", by="me")
+    with pytest.raises(InvalidRequest, match="archived"):
+        record.models.resolve(["rb@2"])
+    with pytest.raises(NotFound, match="rb@3"):
+        record.models.archive("rb@3", by="me")
+
+
+def test_a_job_never_sees_half_of_a_promotion(record: Record) -> None:
+    add(record, "rb@1", "production")
+    add(record, "rb@2")
+    seen: set[tuple[str, ...]] = set()
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            seen.add(tuple(record.models.production()))
+
+    readers = [threading.Thread(target=look) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for n in range(20):
+        record.models.promote(f"rb@{2 - n % 2}", by="me", even_if_worse=True)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert seen <= {("rb@1",), ("rb@2",)}
+    assert len(seen) == 2
+
+
+def test_promotions_at_once_leave_one_in_production(record: Record) -> None:
+    versions = [f"rb@{n}" for n in range(1, 6)]
+    for version in versions:
+        add(record, version)
+    threads = [
+        threading.Thread(target=record.models.promote, args=[v], kwargs={"by": "me", "even_if_worse": True})
+        for v in versions
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(record.models.production()) == 1
+
+
+def test_the_next_version_is_above_all(record: Record) -> None:
+    assert record.models.next_version("rb") == "rb@1"
+    add(record, "rb@1", "archived")
+    add(record, "rb@4")
+    add(record, "sl@9")
+    assert record.models.next_version("rb") == "rb@5"
+
+
+def test_a_new_release_brings_its_networks_unless_somebody_decided(record: Record) -> None:
+    shipped = record.models.register_shipped()
+    newest = {v.partition("@")[0]: v for v in shipped}
+    add(record, "kd@1")
+    record.database["models"].update_many({"stage": "production"}, {"$set": {"stage": "archived"}})
+    add(record, "rb@900", "production")
+    record.models.register_shipped()
+    assert record.models.production() == ["rb@900", newest["sl"]]
+    record.models.promote(newest["rb"], by="me", even_if_worse=True)
+    record.models.register_shipped()
+    assert record.models.production() == [newest["rb"], newest["sl"]]
+
+
+def test_a_person_who_rolled_back_is_not_overruled_by_a_restart(record: Record) -> None:
+    shipped = record.models.register_shipped()
+    rb = next(v for v in shipped if v.startswith("rb@"))
+    own = "rb@0".replace("0", str(int(rb.partition("@")[2]) + 1))
+    add(record, own)
+    record.models.promote(own, by="me", even_if_worse=True)
+    record.models.register_shipped()
+    assert own in record.models.production()
+    assert stages(record)[rb] == "archived"
+
+
+def test_a_taken_number_keeps_a_shipped_version_out_and_stops_nothing(record: Record) -> None:
+    rb = next(v for v in record.models.register_shipped() if v.startswith("rb@"))
+    record.database["models"].delete_one({"_id": rb})
+    add(record, rb, "production")
+    assert rb not in record.models.register_shipped()
+    assert rb in record.models.production()

@@ -22,6 +22,8 @@ from models.architectures import build
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.npz"
 SHIPPED = Path(__file__).parent / "shipped"
+EIGHT_BIT = "int8"
+SCALE = "/scale"
 CLASSES = {"rb": ("bogus", "real"), "sl": ("long", "short")}
 
 
@@ -39,6 +41,7 @@ def write_bundle(
 ) -> ModelCard:
     """Write a network as a bundle and return its card.
 
+    `dtype` is float32, float16, or int8 for kernels of 8 bits with a scale for each output channel.
     Raises Misconfigured when the version is malformed, or a weight is not finite as `dtype`.
     """
     match = VERSION.match(version)
@@ -126,6 +129,9 @@ def weight_names(network: keras.Model) -> list[str]:
 def _pack(network: keras.Model, dtype: str) -> bytes:
     arrays: dict[str, NDArray[Any]] = {}
     for name, value in zip(weight_names(network), network.get_weights(), strict=True):
+        if dtype == EIGHT_BIT:
+            arrays |= _in_eight_bits(name, value)
+            continue
         with np.errstate(over="ignore"):
             arrays[name] = value.astype(dtype)
         if not np.isfinite(arrays[name]).all():
@@ -137,9 +143,32 @@ def _pack(network: keras.Model, dtype: str) -> bytes:
     return buffer.getvalue()
 
 
+def _in_eight_bits(name: str, value: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """Kernels as int8 with a float32 scale for each output channel, the last axis; the rest as float32."""
+    if not np.isfinite(value).all():
+        raise Misconfigured(f"weight {name} is not finite")
+    if value.ndim < 2:
+        return {name: value.astype(np.float32)}
+    largest = np.abs(value).max(axis=tuple(range(value.ndim - 1)))
+    scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    return {name: np.rint(value / scale).astype(np.int8), f"{name}{SCALE}": scale}
+
+
+def _stored(name: str, shape: tuple[int, ...], dtype: str) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The arrays that hold one weight: dtype and shape by name."""
+    if dtype != EIGHT_BIT:
+        return {name: (dtype, shape)}
+    if len(shape) < 2:
+        return {name: ("float32", shape)}
+    return {name: ("int8", shape), f"{name}{SCALE}": ("float32", shape[-1:])}
+
+
 def _unpack(weights: bytes, network: keras.Model, card: ModelCard) -> list[NDArray[np.float32]]:
     _refuse_swelling(weights, card)
-    expected = dict(zip(weight_names(network), (tuple(w.shape) for w in network.weights), strict=True))
+    shapes = dict(zip(weight_names(network), (tuple(w.shape) for w in network.weights), strict=True))
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        expected |= _stored(name, shape, card.weights.dtype)
     try:
         with np.load(io.BytesIO(weights), allow_pickle=False) as archive:
             if list(archive.files) != list(expected):
@@ -147,11 +176,12 @@ def _unpack(weights: bytes, network: keras.Model, card: ModelCard) -> list[NDArr
                     f"weights of {card.version} hold {', '.join(archive.files) or 'nothing'}; "
                     f"expected those of {card.architecture}: {', '.join(expected)}"
                 )
-            return [_checked(name, archive[name], shape, card) for name, shape in expected.items()]
+            read = {name: _checked(name, archive[name], *told, card) for name, told in expected.items()}
     except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise Misconfigured(
             f"weights of {card.version} can't be read as an npz of plain arrays: {error}"
         ) from error
+    return [read[name] * read.get(f"{name}{SCALE}", np.float32(1)) for name in shapes]
 
 
 def _refuse_swelling(weights: bytes, card: ModelCard) -> None:
@@ -170,11 +200,12 @@ def _refuse_swelling(weights: bytes, card: ModelCard) -> None:
         )
 
 
-def _checked(name: str, array: NDArray[Any], shape: tuple[int, ...], card: ModelCard) -> NDArray[np.float32]:
-    if array.shape != shape or array.dtype != card.weights.dtype:
+def _checked(
+    name: str, array: NDArray[Any], dtype: str, shape: tuple[int, ...], card: ModelCard
+) -> NDArray[np.float32]:
+    if array.shape != shape or array.dtype != dtype:
         raise Misconfigured(
-            f"weight {name} of {card.version} is {array.dtype} {array.shape}; "
-            f"expected {card.weights.dtype} {shape}"
+            f"weight {name} of {card.version} is {array.dtype} {array.shape}; expected {dtype} {shape}"
         )
     expanded = array.astype(np.float32)
     if not np.isfinite(expanded).all():

@@ -203,3 +203,31 @@ def test_a_missing_or_malformed_card_is_told(tmp_path: Path) -> None:
 def test_versions_are_found_among_the_shipped_and_folders_where_they_are(tmp_path: Path) -> None:
     assert find_bundle("rb@1").parts[-3:] == ("models", "shipped", "rb-1")
     assert find_bundle(str(tmp_path)) == tmp_path
+
+
+def test_eight_bit_kernels_come_back_to_half_a_step_of_their_channel(tmp_path: Path) -> None:
+    network = build("resnet50")
+    rng = np.random.default_rng(3)
+    network.set_weights([rng.normal(0, 0.05, w.shape).astype(np.float32) for w in network.weights])
+    card = write_bundle(tmp_path, network, version="rb@8", architecture="resnet50", dtype="int8")
+    assert card.weights.bytes < 18_500_000
+    back = load_network(card, read_weights(tmp_path))
+    for before, after in zip(network.get_weights(), back.get_weights(), strict=True):
+        if before.ndim < 2:
+            np.testing.assert_array_equal(before, after)
+            continue
+        step = np.abs(before).max(axis=tuple(range(before.ndim - 1))) / 127
+        assert (np.abs(before - after) <= 0.501 * step).all()
+
+
+def test_an_eight_bit_kernel_without_its_scale_is_refused(tmp_path: Path) -> None:
+    card = write_bundle(tmp_path, build("vgg6"), version="rb@8", architecture="vgg6", dtype="int8")
+    with np.load(tmp_path / "weights.npz") as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    scale = next(name for name in arrays if name.endswith("/scale"))
+    del arrays[scale]
+    np.savez(tmp_path / "weights.npz", **arrays)
+    data = read_weights(tmp_path)
+    weights = card.weights.model_copy(update={"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
+    with pytest.raises(Misconfigured, match="expected those of vgg6"):
+        load_network(card.model_copy(update={"weights": weights}), data)

@@ -174,6 +174,13 @@ class Client:
         """The weights of one version, as its card describes them."""
         return self._answer("GET", f"/v1/models/{version}/weights").content
 
+    def add_model(self, archive: bytes) -> Json:
+        """Register a candidate from a zip of its card and weights."""
+        answer: Json = self._answer(
+            "POST", "/v1/models", headers={"Content-Type": "application/zip"}, content=archive
+        ).json()
+        return answer
+
     def promote(self, version: str, *, even_if_worse: bool) -> Json:
         """Put a version into production."""
         wanted = {"even_if_worse": even_if_worse}
@@ -242,6 +249,7 @@ class Client:
         path: str,
         body: Callable[[], MultipartBody] | None,
         *,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         answer_s: float = ANSWER_S,
         **options: Any,
@@ -251,7 +259,7 @@ class Client:
                 method,
                 self.url + path,
                 headers=headers,
-                data=body() if body else None,
+                data=body() if body else content,
                 timeout=(CONNECT_S, answer_s),
                 allow_redirects=False,
                 **options,

@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     examine.add_argument("--seed", type=_seed, required=True, help="of the cutouts and the split")
     examine.add_argument("--count", type=int, help="how many cutouts; all that there are by default")
     examine.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    check = verbs.add_parser("check", help="whether a bundle's weights are those of its architecture")
+    check.add_argument("model", help="a shipped version, as rb@1, or a bundle's folder")
     _add_exchange(verbs)
     return parser
 
@@ -165,6 +167,16 @@ def _import_published(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> int:
+    from models.bundle import find_bundle, load_network, read_card, read_weights
+
+    folder = find_bundle(options.model)
+    card = read_card(folder)
+    load_network(card, read_weights(folder))
+    print(f"{card.version}: {card.architecture}, {card.parameters} parameters, as its card says")
+    return 0
+
+
 def _export(options: argparse.Namespace) -> int:
     from models.bundle import find_bundle, read_card, read_weights
     from models.export import export
@@ -178,6 +190,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "train": _train,
     "evaluate": _evaluate,
     "examine": _examine,
+    "check": _check,
     "import-published": _import_published,
     "export": _export,
 }

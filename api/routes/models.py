@@ -1,8 +1,11 @@
 """The registry of model versions."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
+from api.model_archive import read_archive
 from api.services import Admin, ServicesOf
 from core.errors import NotFound
 from core.model_card import ModelCard, Stage
@@ -39,6 +42,22 @@ class Promoted(BaseModel):
 
     version: str
     replaced: list[str]
+
+
+async def _body(request: Request) -> bytes:
+    """The body, whose length the gate has checked against the limit on uploads."""
+    return await request.body()
+
+
+@router.post("", status_code=201)
+def add_model(
+    body: Annotated[bytes, Depends(_body)], services: ServicesOf, _: Admin, response: Response
+) -> RegisteredModel:
+    """Register a candidate from a zip of its `card.json` and its `weights.npz`; nothing of it is executed."""
+    card, data = read_archive(body)
+    services.record.models.register(card, data)
+    response.headers["Location"] = f"/v1/models/{card.version}"
+    return show_model(card.version, services)
 
 
 @router.get("/{version}")

@@ -32,7 +32,7 @@ VERBS: dict[str, Verb] = {
     "doctor": Verb("cli.verbs.doctor", "say why something is not working, and what cures it"),
     "score": Verb("cli.verbs.score", "score files, folders, zips, globs and URLs: score PATH... [--wait]"),
     "jobs": Verb("cli.verbs.jobs", "list, show, watch, cancel or resume jobs"),
-    "models": Verb("cli.verbs.models", "list, show, compare, promote and archive networks"),
+    "models": Verb("cli.verbs.models", "list, show, compare, promote, archive, import and export networks"),
     "simulate": Verb("cli.verbs.simulate", "make labelled cutouts and their truth"),
     "evaluate": Verb("cli.verbs.evaluate", "figures of a network on cutouts whose truth is known"),
     "worker": Verb(

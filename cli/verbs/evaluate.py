@@ -15,6 +15,7 @@ from cli.caller import from_caller
 from cli.client import Client
 from cli.connection import local_client, remote_client, running_service
 from cli.local.programs import ROOT
+from cli.model_files import fetch_bundle
 from cli.output import say
 from core.errors import InvalidRequest
 from core.model_card import VERSION
@@ -60,9 +61,7 @@ def _model(args: argparse.Namespace, folder: Path) -> tuple[str, str]:
     version = _version(args.model, client)
     if client is None:
         return version, version.partition("@")[0]
-    (folder / "card.json").write_text(json.dumps(client.model(version)), "utf-8")
-    (folder / "weights.npz").write_bytes(client.weights(version))
-    return str(folder), version.partition("@")[0]
+    return str(fetch_bundle(client, version, folder)), version.partition("@")[0]
 
 
 def _client(server: str | None) -> Client | None:

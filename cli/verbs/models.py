@@ -4,9 +4,11 @@ import argparse
 from typing import Any
 
 from cli.actions import add_action
+from cli.caller import from_caller
 from cli.client import Client
 from cli.connection import connect
 from cli.exit_codes import Exit
+from cli.model_files import FORMS, export_model, import_model
 from cli.output import emit
 from cli.tables import table
 from core.errors import InvalidRequest
@@ -20,7 +22,7 @@ _FIGURES = ("auc", "tpr", "tnr")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what to do, and with which version."""
     actions = parser.add_subparsers(
-        dest="action", required=True, metavar="list | show | compare | promote | archive"
+        dest="action", required=True, metavar="list | show | compare | promote | archive | import | export"
     )
     add_action(actions, "list", "every version and its stage")
     add_action(actions, "show", "one version's card").add_argument("version", metavar="rb@1")
@@ -30,14 +32,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     promote = add_action(actions, "promote", "put a version into production; rolling back is the same")
     promote.add_argument("version", metavar="rb@2")
     promote.add_argument("--even-if-worse", action="store_true", help="than the one in production")
+    _add_exchange(actions)
     archive = add_action(actions, "archive", "let a version be used no longer")
     archive.add_argument("version", metavar="rb@1")
+
+
+def _add_exchange(actions: Any) -> None:
+    taken = add_action(actions, "import", "register a bundle, or the predecessors' files, as a candidate")
+    taken.add_argument("path", metavar="PATH", help="a bundle's folder, .weights.h5, .h5 or .keras")
+    taken.add_argument("--architecture", metavar="JSON", help="of a .weights.h5")
+    taken.add_argument("--version", metavar="rb@9", help="needed for anything but a bundle")
+    taken.add_argument("--threshold", type=float, default=0.5)
+    given = add_action(actions, "export", "write a version as files")
+    given.add_argument("version", metavar="rb@1")
+    given.add_argument("out", metavar="OUT", help="the folder to write into")
+    given.add_argument("--form", choices=FORMS, default="bundle")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the versions, one card or two side by side; or change what is in production."""
     client = connect(args.server)
     actions = {"show": _show, "compare": _compare, "promote": _promote, "archive": _archive}
+    actions |= {"import": _import, "export": _export}
     found, lines = actions.get(args.action, _list)(client, args)
     if args.json:
         emit(found)
@@ -60,6 +76,22 @@ def _promote(client: Client, args: argparse.Namespace) -> Answer:
 def _archive(client: Client, args: argparse.Namespace) -> Answer:
     card = client.archive(args.version)
     return {"version": card["version"], "stage": card["stage"]}, [f"{args.version} is archived"]
+
+
+def _import(client: Client, args: argparse.Namespace) -> Answer:
+    card = import_model(
+        client,
+        from_caller(args.path),
+        architecture=from_caller(args.architecture) if args.architecture else None,
+        version=args.version,
+        threshold=args.threshold,
+    )
+    return card, [f"{card['version']} is registered as a {card['stage']}"]
+
+
+def _export(client: Client, args: argparse.Namespace) -> Answer:
+    written = export_model(client, args.version, from_caller(args.out), form=args.form)
+    return {"version": args.version, "form": args.form, "written": str(written)}, [str(written)]
 
 
 def _compare(client: Client, args: argparse.Namespace) -> Answer:

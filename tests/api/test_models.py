@@ -1,5 +1,17 @@
 """The registry over HTTP: who may change what is in production."""
 
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cli.client import Client, GivenLogin
+from cli.model_files import export_model, import_model
+from core.errors import InvalidRequest
+from models.architectures import build
+from models.bundle import write_bundle
 from storage.record import Record
 from tests.api.server import ApiServer
 from tests.record import card
@@ -43,3 +55,64 @@ def test_weights_come_as_they_were_registered(api: ApiServer, api_record: Record
     assert api.ask("GET", "/v1/models/kd@99/weights").status_code == 404
     assert api.ask("POST", "/v1/models/kd@99/promote", json={}).status_code == 404
     api_record.database["models"].delete_many({"classifier": "kd"})
+
+
+def archive(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, data in members.items():
+            file.writestr(name.replace("_", "."), data)
+    return buffer.getvalue()
+
+
+def test_a_version_is_registered_from_its_files(api: ApiServer, api_record: Record) -> None:
+    told = card("kd@5", b"five").model_dump_json().encode()
+    answer = api.ask("POST", "/v1/models", data=archive(card_json=told, weights_npz=b"five"))
+    assert (answer.status_code, answer.headers["Location"]) == (201, "/v1/models/kd@5")
+    assert answer.json()["stage"] == "candidate"
+    assert api.ask("GET", "/v1/models/kd@5/weights").content == b"five"
+    other = card("kd@5", b"else").model_dump_json().encode()
+    answer = api.ask("POST", "/v1/models", data=archive(card_json=other, weights_npz=b"else"))
+    assert answer.status_code == 409
+    api_record.database["models"].delete_many({"classifier": "kd"})
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"no zip", 400, "no readable zip"),
+        (archive(card_json=b"{}"), 400, "expected card.json and weights.npz"),
+        (archive(card_json=b"{}", weights_npz=b"", evil_py=b""), 400, "expected card.json and weights.npz"),
+        (archive(card_json=b"{}", weights_npz=b""), 422, "version"),
+        (archive(card_json=b" " * 2**21, weights_npz=b""), 413, "expected at most"),
+        (
+            archive(card_json=card("kd@6", b"six").model_dump_json().encode(), weights_npz=b"other"),
+            400,
+            "not those of its card",
+        ),
+    ],
+)
+def test_files_that_are_no_version_are_refused(api: ApiServer, body: bytes, status: int, said: str) -> None:
+    answer = api.ask("POST", "/v1/models", data=body)
+    assert answer.status_code == status
+    assert said in answer.text
+
+
+def test_a_version_travels_as_files(api: ApiServer, api_record: Record, tmp_path: Path) -> None:
+    """A bundle goes in and comes out the same; a broken one never arrives."""
+    client = Client(api.url, GivenLogin(api.token, None, None))
+    bundle = tmp_path / "bundle"
+    write_bundle(bundle, build("vgg6"), version="sl@800", architecture="vgg6", dtype="int8")
+    told = json.loads((bundle / "card.json").read_text())
+    try:
+        added = import_model(client, bundle, architecture=None, version=None, threshold=0.5)
+        assert (added["version"], added["stage"]) == ("sl@800", "candidate")
+        out = export_model(client, "sl@800", tmp_path / "out", form="bundle")
+        assert (out / "weights.npz").read_bytes() == (bundle / "weights.npz").read_bytes()
+        (bundle / "weights.npz").write_bytes((out / "weights.npz").read_bytes()[:-9])
+        (bundle / "card.json").write_text(json.dumps(told | {"version": "sl@801"}))
+        with pytest.raises(InvalidRequest, match="sha256"):
+            import_model(client, bundle, architecture=None, version=None, threshold=0.5)
+        assert api_record.models.get("sl@801") is None
+    finally:
+        api_record.database["models"].delete_many({"_id": "sl@800"})

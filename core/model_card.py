@@ -2,9 +2,9 @@
 
 import re
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 VERSION = re.compile(r"^(?P<classifier>[a-z][a-z0-9_]{0,31})@(?P<number>[1-9][0-9]{0,8})$")
 
@@ -37,3 +37,11 @@ class ModelCard(BaseModel):
         default_factory=dict, description="preset, seed, epochs, command, hardware"
     )
     metrics: dict[str, Any] = Field(default_factory=dict, description="figures, each with its command")
+
+    @model_validator(mode="after")
+    def _names_its_classifier(self) -> Self:
+        if not self.version.startswith(f"{self.classifier}@"):
+            raise ValueError(
+                f"classifier {self.classifier!r} of {self.version}; expected that of the version"
+            )
+        return self

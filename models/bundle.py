@@ -80,7 +80,7 @@ def read_card(folder: Path) -> ModelCard:
         return ModelCard.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise Misconfigured(
-            f"no {CARD_FILE} in {folder}; expected a bundle, as models/shipped/rb-1"
+            f"no {CARD_FILE} in {folder}; expected a bundle, such as those in models/shipped"
         ) from error
     except (ValidationError, OSError) as error:
         raise Misconfigured(f"{path} can't be read as a model card: {error}") from error

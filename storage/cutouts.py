@@ -58,11 +58,18 @@ class CutoutRepository:
         """The document of one cutout."""
         return self._cutouts.find_one({"_id": cutout})
 
-    def set_production(self, fields: Mapping[str, Mapping[str, object]]) -> None:
-        """Set the production fields (rb, sl, plausible, versions) of cutouts, by id."""
+    def set_production(self, fields: Mapping[str, Mapping[str, object]], *, where_none: bool = False) -> None:
+        """Set the production fields (rb, sl, plausible, versions) of cutouts, by id.
+
+        With `where_none` only those of cutouts that have none yet.
+        """
+        only: Document = {"versions": {"$exists": False}} if where_none else {}
         if fields:
             self._cutouts.bulk_write(
-                [UpdateOne({"_id": cutout}, {"$set": dict(values)}) for cutout, values in fields.items()],
+                [
+                    UpdateOne({"_id": cutout} | only, {"$set": dict(values)})
+                    for cutout, values in fields.items()
+                ],
                 ordered=False,
             )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
@@ -107,6 +107,14 @@ class ModelRegistry:
             found = self._models.find({"stage": "production"}, {"_id": True}, session=session)
             return sorted(document["_id"] for document in found)
 
+    def were_production(self, versions: Sequence[str]) -> bool:
+        """Whether these are one version of each classifier in production, each in production now or before."""
+        classifiers = sorted(classifier_of(version) for version in versions)
+        if classifiers != sorted(classifier_of(version) for version in self.production()):
+            return False
+        known = {"_id": {"$in": list(versions)}, "$or": [{"stage": "production"}, {"replaced": True}]}
+        return self._models.count_documents(known) == len(set(versions))
+
     def resolve(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """Exact versions for what a caller asked: `rb@3`, `rb@production`, `rb`, or nothing for production.
 
@@ -152,6 +160,7 @@ class ModelRegistry:
                 refuse_worse(ModelCard.model_validate(document), ModelCard.model_validate(other))
         replaced = [str(d["_id"]) for d in before]
         self._move(replaced, "archived", by=by, session=session)
+        self._note_replaced(replaced, session)
         self._move([version], "production", by=by, session=session)
         return replaced
 
@@ -161,8 +170,9 @@ class ModelRegistry:
         decided = any("moved" in d for d in before)
         if decided or any(_number(ModelCard.model_validate(d)) >= _number(card) for d in before):
             return
-        old = {"_id": {"$in": [d["_id"] for d in before]}}
-        self._models.update_many(old, {"$set": {"stage": "archived"}}, session=session)
+        old = [str(d["_id"]) for d in before]
+        self._models.update_many({"_id": {"$in": old}}, {"$set": {"stage": "archived"}}, session=session)
+        self._note_replaced(old, session)
         self._models.update_one({"_id": card.version}, {"$set": {"stage": "production"}}, session=session)
 
     def _document(self, version: str, session: ClientSession) -> Document:
@@ -185,6 +195,11 @@ class ModelRegistry:
                 {"what": "stage", "version": version, "stage": stage, "who": by, "at": now}, session=session
             )
 
+    def _note_replaced(self, versions: Sequence[str], session: ClientSession) -> None:
+        """Remember that these were in production: jobs that were accepted with them go on."""
+        replaced = {"$set": {"replaced": True}}
+        self._models.update_many({"_id": {"$in": list(versions)}}, replaced, session=session)
+
     def _in_transaction(self, body: Callable[[ClientSession], _T]) -> _T:
         with self._client.start_session() as session:
             return session.with_transaction(body)
@@ -196,10 +211,8 @@ def refuse_worse(candidate: ModelCard, standing: ModelCard) -> None:
     The same test set: figures with the same fingerprint in both cards. Worse: a lower area under the ROC
     curve, or a lower mean of TPR and TNR at the thresholds.
     """
-    known = {f["fingerprint"]: f for f in standing.metrics.values() if "fingerprint" in f}
-    common = [
-        (f, known[f["fingerprint"]]) for f in candidate.metrics.values() if f.get("fingerprint") in known
-    ]
+    known = _measured(standing)
+    common = [(found, known[key]) for key, found in _measured(candidate).items() if key in known]
     names = f"{candidate.version} and {standing.version}, which is in production,"
     if not common:
         raise Conflict(
@@ -209,6 +222,22 @@ def refuse_worse(candidate: ModelCard, standing: ModelCard) -> None:
         if new["auc"] < old["auc"] or new["tpr"] + new["tnr"] < old["tpr"] + old["tnr"]:
             told = " against ".join(f"AUC {f['auc']} TPR {f['tpr']} TNR {f['tnr']}" for f in (new, old))
             raise Conflict(f"{names} on {new['dataset']}: {told}; expected none to be worse")
+
+
+def _measured(card: ModelCard) -> dict[str, dict[str, Any]]:
+    """The entries of a card's metrics that have a fingerprint and all figures, as finite numbers, by it."""
+    return {
+        found["fingerprint"]: found
+        for found in card.metrics.values()
+        if isinstance(found, dict)
+        and isinstance(found.get("fingerprint"), str)
+        and "dataset" in found
+        and all(_is_share(found.get(figure)) for figure in ("auc", "tpr", "tnr"))
+    }
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def _number(card: ModelCard) -> int:

@@ -236,10 +236,20 @@ class ShardScorer:
             if all(outcome.score is not None for outcome in found):
                 scored += 1
                 scores[cutout] = {outcome.version: float(outcome.score or 0.0) for outcome in found}
-        if set(job.versions) == set(self._record.models.production()):
-            self._record.cutouts.set_production(self._production_fields(job, scores))
+        self._set_production(job, scores)
         learnt = {i: pair for i, pair in learnt.items() if i not in rejections}
         return ShardResult(scored, len(lease.items) - scored, learnt, rejections)
+
+    def _set_production(self, job: Job, scores: Mapping[str, Mapping[str, float]]) -> None:
+        """Bring the production fields up to date.
+
+        Scores of versions that a promotion has replaced since the job was accepted fill in where there are
+        no fields: `versions` says whose they are, and they give way to those in production now.
+        """
+        current = set(job.versions) == set(self._record.models.production())
+        if current or self._record.models.were_production(job.versions):
+            fields = self._production_fields(job, scores)
+            self._record.cutouts.set_production(fields, where_none=not current)
 
     def _production_fields(
         self, job: Job, scores: Mapping[str, Mapping[str, float]]

@@ -6,6 +6,7 @@ from cli.caller import from_caller
 from cli.exit_codes import Exit
 from cli.output import emit, say
 from core.errors import InvalidRequest
+from cutouts.simulator.backgrounds import read_backgrounds
 from cutouts.simulator.night import write_night
 from cutouts.simulator.presets import PRESETS
 
@@ -15,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", help="a folder, made if it does not exist")
     parser.add_argument("--preset", required=True, choices=sorted(PRESETS))
     parser.add_argument("--seed", type=int, required=True, help="the same seed gives the same bytes")
+    parser.add_argument(
+        "--background", metavar="DIR", help="draw on your own difference cutouts of 157 x 157 pixels"
+    )
     parser.add_argument("--count", type=int, help="how many cutouts; the preset's own number by default")
 
 
@@ -23,8 +27,9 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < 0:
         raise InvalidRequest(f"the seed is {args.seed}; expected 0 or more")
     out = from_caller(args.out)
+    own = read_backgrounds(from_caller(args.background)) if args.background else None
     try:
-        truths = write_night(out, args.preset, count=args.count, seed=args.seed)
+        truths = write_night(out, args.preset, count=args.count, seed=args.seed, backgrounds=own)
     except OSError as error:
         raise InvalidRequest(f"{out} can't be written: {error.strerror}") from error
     streaks = sum(truth.rb for truth in truths)

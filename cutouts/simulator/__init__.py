@@ -3,6 +3,7 @@
 Here live the sky, what is drawn on it, presets and files. Networks and their input don't.
 """
 
+from cutouts.simulator.backgrounds import Backgrounds, read_backgrounds
 from cutouts.simulator.drawing import draw
 from cutouts.simulator.night import write_night
 from cutouts.simulator.presets import PRESETS
@@ -13,10 +14,12 @@ __all__ = [
     "BOGUS_KINDS",
     "PRESETS",
     "STREAK_KINDS",
+    "Backgrounds",
     "Kind",
     "SimulatedCutout",
     "Truth",
     "draw",
+    "read_backgrounds",
     "seeds_of",
     "simulate",
     "write_night",

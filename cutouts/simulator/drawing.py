@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from cutouts.simulator.backgrounds import Backgrounds
 from cutouts.simulator.bogus import draw_bogus
 from cutouts.simulator.ghosts import draw_ghost
 from cutouts.simulator.marks import fitted_ends, mark_ends
@@ -11,7 +12,7 @@ from cutouts.simulator.residuals import draw_field
 from cutouts.simulator.scene import SIZE_PX, Scene, Segment
 from cutouts.simulator.sky import sky
 from cutouts.simulator.strays import draw_cosmic_ray
-from cutouts.simulator.streaks import draw_long, draw_short, draw_short_hard
+from cutouts.simulator.streaks import can_be_seen, draw_long, draw_short, draw_short_hard
 from cutouts.simulator.trail import Trail
 from cutouts.simulator.truth import STREAK_KINDS, Kind, SimulatedCutout, Truth
 
@@ -21,14 +22,12 @@ MARKED_SHARE = 0.6
 TRUNCATED_SHARE = 0.05
 
 
-def draw(kind: Kind, seed: int, *, name: str = "") -> SimulatedCutout:
-    """Simulate one cutout: the same kind and seed give the same bytes."""
+def draw(kind: Kind, seed: int, *, name: str = "", backgrounds: Backgrounds | None = None) -> SimulatedCutout:
+    """Simulate one cutout, on simulated sky or on a given one: the same arguments give the same bytes."""
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
-    scene = Scene(sky(rng), rng, fwhm_px=float(np.clip(rng.normal(2.3, 0.35), 1.6, 3.6)))
-    _surroundings(scene, crowded=kind == "short_hard")
-    trail = _STREAKS[kind](scene) if kind in STREAK_KINDS else None
-    if trail is None:
-        draw_bogus(scene, kind)
+    scene, trail = _drawn(kind, rng, backgrounds)
+    while trail is not None and not can_be_seen(scene, trail):
+        scene, trail = _drawn(kind, rng, backgrounds)
     grey = to_grey(scene.z, _mask_grey(rng))
     image = np.repeat(grey[:, :, np.newaxis], 3, axis=2)
     segment = trail.ends if trail else None
@@ -38,6 +37,20 @@ def draw(kind: Kind, seed: int, *, name: str = "") -> SimulatedCutout:
     if rng.random() < TRUNCATED_SHARE:
         image = _truncate(rng, image, None if kind == "long" else segment)
     return SimulatedCutout(image, _truth(name, kind, seed, trail))
+
+
+def _drawn(
+    kind: Kind, rng: np.random.Generator, backgrounds: Backgrounds | None
+) -> tuple[Scene, Trail | None]:
+    """A scene with all that is on it, and the streak, where there is one."""
+    sheet = sky(rng) if backgrounds is None else backgrounds.pick(rng)
+    scene = Scene(sheet, rng, fwhm_px=float(np.clip(rng.normal(2.3, 0.35), 1.6, 3.6)))
+    if backgrounds is None:
+        _surroundings(scene, crowded=kind == "short_hard")
+    if kind in STREAK_KINDS:
+        return scene, _STREAKS[kind](scene)
+    draw_bogus(scene, kind)
+    return scene, None
 
 
 def to_grey(z: NDArray[np.float32], mask_grey: int) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cutouts.simulator.backgrounds import Backgrounds
 from cutouts.simulator.metadata import streak_row, table
 from cutouts.simulator.names import Exposure, day_of
 from cutouts.simulator.stream import simulate
@@ -17,7 +18,13 @@ TRUTH_COLUMNS = ("file", "id", "kind", "rb", "sl", "length_px", "angle_deg", "pe
 
 
 def write_night(
-    out: Path, preset: str, *, count: int | None = None, seed: int, night: str = "20181106"
+    out: Path,
+    preset: str,
+    *,
+    count: int | None = None,
+    seed: int,
+    night: str = "20181106",
+    backgrounds: Backgrounds | None = None,
 ) -> list[Truth]:
     """Write a preset as a night's files below `out`, and return their truths, named by document id.
 
@@ -25,6 +32,7 @@ def write_night(
     `meta/YYYYMMDD/ztf_YYYYMMDD_streaks.txt`, and `truth.csv`, whose `file` is relative to `out`. Raises
     InvalidRequest for an unknown preset or a count below 1.
     """
+    cutouts = simulate(preset, count=count, seed=seed, backgrounds=backgrounds)
     stamps = Path("stamps") / f"stamps_{night}"
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
     names = _names(day_of(night), rng)
@@ -34,7 +42,7 @@ def write_night(
     with (out / "truth.csv").open("w", newline="", encoding="utf-8") as file:
         written = csv.writer(file, lineterminator="\n")
         written.writerow(TRUTH_COLUMNS)
-        for cutout, (exposure, index) in zip(simulate(preset, count=count, seed=seed), names, strict=False):
+        for cutout, (exposure, index) in zip(cutouts, names, strict=False):
             truth = replace(cutout.truth, name=exposure.document_id(index))
             path = stamps / f"{truth.name}_scimref.jpg"
             Image.fromarray(cutout.image).save(out / path, "JPEG", quality=100, subsampling=0, optimize=True)

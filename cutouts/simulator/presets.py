@@ -16,6 +16,18 @@ PRESETS: dict[str, dict[Kind, float]] = {
     "rb-2018.9": _with_bogus({"long": 905, "short": 8270, "short_hard": 669}, 5000),
     "sl-2018.9": {"long": 905, "short": 905, "short_hard": 669},
     "night": _with_bogus({"long": 728, "short": 42, "short_hard": 10}, 25220),
+    "rb-balanced": {
+        "long": 3000,
+        "short": 12000,
+        "short_hard": 3000,
+        "masked_star": 6000,
+        "blank": 3500,
+        "yin_yang": 4500,
+        "ghost": 4500,
+        "flash": 2000,
+        "cosmic_ray": 1500,
+    },
+    "sl-balanced": {"long": 8000, "short": 6000, "short_hard": 2000},
     "sample": {
         "short": 60,
         "short_hard": 30,
@@ -31,7 +43,8 @@ PRESETS: dict[str, dict[Kind, float]] = {
 """The numbers of each kind at the preset's own size.
 
 `rb-2018.9` and `sl-2018.9` are the make-up of the 2018 data sets of those names; `night` is 26,000 cutouts at
-serving prevalence, 3 % streaks of which 0.2 % are asteroid-like; `sample` is stratified.
+serving prevalence, 3 % streaks of which 0.2 % are asteroid-like; the balanced ones are for training, with
+more of what is rare and hard; `sample` is stratified.
 """
 
 

@@ -10,7 +10,7 @@ def draw_flash(scene: Scene, x: float, y: float) -> None:
     """Add the glints of a tumbling satellite: one round source, or a few unequal ones in line with gaps."""
     rng = scene.rng
     count = int(rng.choice([1, 1, 2, 3, 4]))
-    angle, gap = rng.uniform(0, 2 * np.pi), rng.uniform(5, 14) * scene.sigma_px
+    angle, gap = rng.uniform(0, 2 * np.pi), rng.uniform(7, 18) * scene.sigma_px
     for n in range(count):
         step = (n - (count - 1) / 2) * gap
         draw_point(

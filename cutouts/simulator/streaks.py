@@ -9,12 +9,15 @@ from cutouts.simulator.residuals import draw_residual
 from cutouts.simulator.scene import CENTRE_PX, SIZE_PX, Scene
 from cutouts.simulator.trail import Trail, draw_trail, signal_to_noise
 
-FAINTEST = 7.0
+FAINTEST = 9.0
 """The signal-to-noise ratio below which no pipeline would have cut the streak out."""
+
+SHORTEST_PX = 10.0
+"""The survey's pipeline fits no streak that is shorter than five times the seeing's width."""
 
 
 def draw_short(scene: Scene) -> Trail:
-    """Draw a streak that is inside the frame, 5 to 110 px long."""
+    """Draw a streak that is inside the frame, 10 to 110 px long."""
     rng = scene.rng
     trail = _short(
         scene, peak_sigma=scene.log_uniform(1.5, 25) if rng.random() < 0.8 else scene.log_uniform(25, 200)
@@ -68,10 +71,25 @@ def draw_long(scene: Scene) -> Trail:
     return trail
 
 
+def can_be_seen(scene: Scene, trail: Trail) -> bool:
+    """Whether masks leave enough of a streak: half of what is in the frame, above the faintest."""
+    cos, sin = trail.direction
+    along = np.arange(0.5, trail.length_px) - trail.length_px / 2
+    column = np.round(trail.x + along * cos).astype(int)
+    row = np.round(trail.y + along * sin).astype(int)
+    inside = (row >= 0) & (row < SIZE_PX) & (column >= 0) & (column < SIZE_PX)
+    shown = int((~np.isnan(scene.z[row[inside], column[inside]])).sum())
+    if 2 * shown < inside.sum():
+        return False
+    return signal_to_noise(float(shown), trail.peak_sigma, trail.sigma_px) >= FAINTEST * 0.9
+
+
 def _short(scene: Scene, *, peak_sigma: float) -> Trail:
     rng = scene.rng
     length = (
-        float(np.clip(rng.lognormal(np.log(20), 0.6), 5, 110)) if rng.random() < 0.7 else rng.uniform(5, 110)
+        float(np.clip(rng.lognormal(np.log(20), 0.6), SHORTEST_PX, 110))
+        if rng.random() < 0.7
+        else rng.uniform(SHORTEST_PX, 110)
     )
     blur = _blur(scene)
     spread = 2.5 if rng.random() < 0.8 else 7.0

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cutouts.simulator.backgrounds import Backgrounds
 from cutouts.simulator.drawing import draw
 from cutouts.simulator.presets import kinds_of
 from cutouts.simulator.truth import Kind, SimulatedCutout
@@ -16,10 +17,15 @@ def seeds_of(preset: str, *, count: int | None, seed: int) -> list[tuple[Kind, i
     return [(kind, int(word) & (2**48 - 1)) for kind, word in zip(kinds, state, strict=True)]
 
 
-def simulate(preset: str, *, count: int | None = None, seed: int) -> Iterator[SimulatedCutout]:
+def simulate(
+    preset: str, *, count: int | None = None, seed: int, backgrounds: Backgrounds | None = None
+) -> Iterator[SimulatedCutout]:
     """Yield a preset's cutouts in their order; the same arguments give the same bytes.
+
+    With `backgrounds` they are drawn on those, which bring their own stars and masks, instead of on
+    simulated sky.
 
     Raises InvalidRequest for an unknown preset or a count below 1.
     """
     for n, (kind, cutout_seed) in enumerate(seeds_of(preset, count=count, seed=seed)):
-        yield draw(kind, cutout_seed, name=f"{preset}-{seed}-{n:06d}")
+        yield draw(kind, cutout_seed, name=f"{preset}-{seed}-{n:06d}", backgrounds=backgrounds)

@@ -6,6 +6,9 @@ import numpy as np
 
 from cutouts.simulator.scene import SIZE_PX, Plane, Scene, Segment, grid
 
+SHORTEST_WAVE_PX = 12.0
+"""A body that turns faster is smeared even by the seeing; what shows separate beads is a satellite."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trail:
@@ -87,7 +90,8 @@ def _waves(scene: Scene, along: Plane, length_px: float, amplitude: float) -> Pl
     """A smooth random function of the position along the trail, of about this amplitude."""
     total = np.zeros_like(along)
     for _ in range(2):
-        turns = scene.rng.uniform(0.3, 4.0) * 2 * np.pi / min(length_px, SIZE_PX)
+        span = min(length_px, SIZE_PX)
+        turns = scene.rng.uniform(0.3, max(0.6, min(4.0, span / SHORTEST_WAVE_PX))) * 2 * np.pi / span
         phase, weight = scene.rng.uniform(0, 2 * np.pi), amplitude * scene.rng.uniform(0.3, 1.0)
         total += np.float32(weight) * np.sin(along * np.float32(turns) + np.float32(phase))
     return total

@@ -81,6 +81,11 @@ def test_a_version_is_registered_from_its_files(api: ApiServer, api_record: Reco
     ("body", "status", "said"),
     [
         (b"no zip", 400, "no readable zip"),
+        (
+            archive(card_json=b"{}", weights_npz=b"x" * 500).replace(b"x" * 60, b"y" * 60),
+            400,
+            "no readable zip",
+        ),
         (archive(card_json=b"{}"), 400, "expected card.json and weights.npz"),
         (archive(card_json=b"{}", weights_npz=b"", evil_py=b""), 400, "expected card.json and weights.npz"),
         (archive(card_json=b"{}", weights_npz=b""), 422, "version"),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.model_card import ModelCard
 from cutouts.recipes import RECIPES
-from models.bundle import find_bundle, load_network, read_card, read_weights
+from models.bundle import SHIPPED, find_bundle, load_network, read_card, read_weights
 from models.evaluation import figures, score_images
 from models.training.preset_images import preset_images
 
@@ -19,7 +19,7 @@ REAL = Path(__file__).parents[2].parent / "shared" / "real-cutouts"
 Shipped = tuple[str, ModelCard, keras.Model]
 
 
-@pytest.fixture(scope="module", params=["rb@1", "sl@1"])
+@pytest.fixture(scope="module", params=sorted(path.name.replace("-", "@") for path in SHIPPED.iterdir()))
 def shipped(request: pytest.FixtureRequest) -> Shipped:
     folder = find_bundle(request.param)
     card = read_card(folder)
@@ -63,8 +63,8 @@ def test_a_shipped_network_holds_on_real_cutouts(shipped: Shipped) -> None:
     scores = dict(zip([file.name for file in files], score_images(network, images), strict=True))
     streaks = {name: score for name, score in scores.items() if not name.startswith("bogus")}
     if card.classifier == "rb":
-        assert sum(score >= 0.5 for score in streaks.values()) >= 9, scores
-        assert max(score for name, score in scores.items() if name.startswith("bogus")) < 0.5, scores
+        assert min(streaks.values()) >= 0.5, scores
+        assert max(score for name, score in scores.items() if name.startswith("bogus")) < 0.2, scores
     else:
         assert streaks.pop("long_satellite_trail.png") < 0.5
         assert sum(score >= 0.5 for score in streaks.values()) >= 8, scores

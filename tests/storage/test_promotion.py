@@ -4,9 +4,10 @@ import threading
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from core.errors import Conflict, InvalidRequest, NotFound
-from core.model_card import Stage
+from core.model_card import ModelCard, Stage
 from storage.record import Record
 from tests.record import card
 
@@ -151,3 +152,29 @@ def test_a_taken_number_keeps_a_shipped_version_out_and_stops_nothing(record: Re
     add(record, rb, "production")
     assert rb not in record.models.register_shipped()
     assert rb in record.models.production()
+
+
+@pytest.mark.parametrize("figures", [{"fingerprint": "f"}, measured(float("nan")), 0.99])
+def test_figures_that_are_none_compare_nothing(record: Record, figures: Any) -> None:
+    add(record, "rb@1", "production", d=measured(0.90), e=figures)
+    add(record, "rb@2", d=figures)
+    with pytest.raises(Conflict, match="not measured on one test set"):
+        record.models.promote("rb@2", by="me")
+
+
+def test_a_card_of_another_classifier_than_its_version_is_none() -> None:
+    told = card("rb@7", b"w").model_dump() | {"classifier": "kd"}
+    with pytest.raises(ValidationError, match="expected that of the version"):
+        ModelCard.model_validate(told)
+
+
+def test_what_was_replaced_is_told_from_candidates(record: Record) -> None:
+    for version in ("rb@1", "sl@1"):
+        add(record, version, "production")
+    add(record, "rb@2")
+    add(record, "rb@3")
+    record.models.promote("rb@2", by="me", even_if_worse=True)
+    assert record.models.were_production(["rb@1", "sl@1"])
+    assert record.models.were_production(["rb@2", "sl@1"])
+    assert not record.models.were_production(["rb@3", "sl@1"])
+    assert not record.models.were_production(["rb@1"])

@@ -24,7 +24,7 @@ from storage.shards import ShardRepository
 from tasks.app import app
 from tasks.messenger import Messenger
 from tasks.submit import Submitter
-from tests.record import register
+from tests.record import card, register
 from tests.worker.pictures import noisy_png
 from worker.engine import Scores
 from worker.reader import Reader
@@ -263,6 +263,21 @@ def test_production_fields_are_those_of_the_versions_in_production(bench: Bench)
     assert document["rb"] == document["sl"] == bench.score_of(RED)
     assert document["plausible"] is True
     assert document["versions"] == {"rb": "rb@1", "sl": "sl@1"}
+
+
+def test_a_job_that_a_promotion_overtakes_still_fills_the_production_fields(bench: Bench) -> None:
+    late, again = (bench.submit(bench.items([(f"{name}.png", noisy_png(1))])) for name in (RED, RED))
+    bench.record.models.register(card("rb@2", b"rb@2"), b"rb@2")
+    bench.record.models.promote("rb@2", by="me", even_if_worse=True)
+    bench.run(late)
+    document = bench.record.cutouts.get(RED)
+    assert document is not None
+    assert document["versions"] == {"rb": "rb@1", "sl": "sl@1"}
+    bench.run(bench.submit(bench.items([(f"{RED}.png", noisy_png(1))])))
+    bench.run(again)
+    document = bench.record.cutouts.get(RED)
+    assert document is not None
+    assert document["versions"] == {"rb": "rb@2", "sl": "sl@1"}
 
 
 def test_a_bulk_shard_lets_live_work_go_first_between_two_batches(bench: Bench) -> None:

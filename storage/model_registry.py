@@ -108,7 +108,7 @@ class ModelRegistry:
             return sorted(document["_id"] for document in found)
 
     def were_production(self, versions: Sequence[str]) -> bool:
-        """Whether these are one version of each classifier in production, each in production now or before."""
+        """Whether these are one version of each classifier in production, now or earlier."""
         classifiers = sorted(classifier_of(version) for version in versions)
         if classifiers != sorted(classifier_of(version) for version in self.production()):
             return False

@@ -158,7 +158,19 @@ def test_evaluate_writes_figures_and_plots(
     assert main(["evaluate", bundle, night, "--seed", "1", "--plots", str(plots), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {
-        *("model", "dataset", "seed", "n", "threshold", "confusion_matrix", "auc", "tpr", "tnr", "command"),
+        *(
+            "model",
+            "dataset",
+            "seed",
+            "fingerprint",
+            "n",
+            "threshold",
+            "confusion_matrix",
+            "auc",
+            "tpr",
+            "tnr",
+            "command",
+        ),
         *(
             "by_kind",
             "streaks_by_peak_sigma",

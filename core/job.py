@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Literal
 
 Priority = Literal["live", "bulk"]
+JobKind = Literal["score", "train"]
 
 
 class JobState(StrEnum):
@@ -56,7 +57,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Job:
-    """A scoring job: the exact versions it uses, and how many items it has."""
+    """A job. One that scores has the exact versions it uses, and how many items; one that trains has none."""
 
     id: str
     versions: tuple[str, ...]
@@ -69,7 +70,7 @@ class Job:
     started: datetime | None = None
     failure: str | None = None
     finished: datetime | None = None
-    kind: Literal["score"] = "score"
+    kind: JobKind = "score"
 
 
 @dataclass(frozen=True)

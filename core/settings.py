@@ -81,6 +81,20 @@ class Scoring(BaseModel):
     fetch_attempts: int = Field(3, gt=0)
 
 
+class Training(BaseModel):
+    """How training jobs share a host with scoring, and what their candidates are measured on."""
+
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|gpu:[0-9]+)$", description="auto: the last of several GPUs, else shared"
+    )
+    niceness: int = Field(10, ge=0, le=19)
+    validation_cutouts: int = Field(2000, gt=0, description="of a preset, by a seed of their own")
+    test_cutouts: int = Field(2000, gt=0, description="of a preset, by a seed of their own")
+    benchmark_cutouts: int | None = Field(
+        None, gt=0, description="of the standing benchmark; none for all, fewer are another test set"
+    )
+
+
 class Settings(BaseSettings):
     """Everything that an operator can set; nested fields as `DA_SCORING__SHARD_SIZE`."""
 
@@ -102,6 +116,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     references: References = References()
     scoring: Scoring = Scoring()
+    training: Training = Training()
 
     @classmethod
     def settings_customise_sources(

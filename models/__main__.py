@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ServiceError
+from core.training import ARCHITECTURES, RECIPES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,21 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models", description="Train and evaluate networks.")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    train = verbs.add_parser("train", help="train a network on a simulated preset and write its bundle")
-    train.add_argument("classifier", choices=("rb", "sl"))
-    train.add_argument("--preset", required=True)
-    train.add_argument("--seed", type=int, required=True, help="of data, starting weights and order")
-    train.add_argument("--count", type=int, help="cutouts to simulate; the preset's own number by default")
-    train.add_argument("--architecture", default="vgg6")
-    train.add_argument("--epochs", type=int, default=8)
-    train.add_argument("--batch-size", type=int, default=64)
-    train.add_argument("--learning-rate", type=float, default=1e-3, help="the highest of the schedule")
-    train.add_argument("--dropout", type=float, default=0.3, help="share of the architecture's rates")
-    train.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    train.add_argument("--version", help="of the bundle; CLASSIFIER@1 by default")
-    train.add_argument(
-        "--out", type=Path, required=True, help="the bundle's folder; a killed run goes on there"
-    )
+    _add_train(verbs)
     evaluate = verbs.add_parser("evaluate", help="figures of a bundle on cutouts whose truth is known")
     evaluate.add_argument("model", help="a shipped version, as rb@1, or a bundle's folder")
     evaluate.add_argument("dataset", metavar="DATASET", help="a preset, or a folder with its truth.csv")
@@ -60,6 +47,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_train(verbs: Any) -> None:
+    train = verbs.add_parser("train", help="train a network on a simulated preset and write its bundle")
+    train.add_argument("classifier", choices=("rb", "sl"))
+    train.add_argument("--dataset", required=True, metavar="PRESET")
+    train.add_argument("--seed", type=_seed, required=True, help="of data, starting weights and order")
+    train.add_argument("--count", type=int, help="cutouts to simulate; the preset's own number by default")
+    train.add_argument("--architecture", choices=ARCHITECTURES, default="vgg6")
+    train.add_argument("--recipe", choices=tuple(RECIPES), default="default")
+    train.add_argument("--epochs", type=int, help="the recipe's by default")
+    train.add_argument("--batch-size", type=int, help="the recipe's by default")
+    train.add_argument("--learning-rate", type=float, help="the highest; the recipe's by default")
+    train.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    train.add_argument("--from", dest="start_from", metavar="MODEL", help="go on from a bundle's weights")
+    train.add_argument("--version", help="of the bundle; CLASSIFIER@1 by default")
+    train.add_argument(
+        "--out", type=Path, required=True, help="the bundle's folder; a killed run goes on there"
+    )
+
+
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number from 0")
@@ -80,20 +86,22 @@ def _add_exchange(verbs: Any) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from models.training.fit import Plan
+    from models.training.fit import Plan, Watch
     from models.training.run import run
 
+    sizes = RECIPES[options.recipe]
     plan = Plan(
         classifier=options.classifier,
-        preset=options.preset,
+        dataset=options.dataset,
         seed=options.seed,
         count=options.count,
         architecture=options.architecture,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
+        recipe=options.recipe,
+        epochs=options.epochs or sizes.epochs,
+        batch_size=options.batch_size or sizes.batch_size,
         learning_rate=options.learning_rate,
-        dropout=options.dropout,
         precision=options.precision,
+        start_from=options.start_from,
     )
 
     def tell(figures: dict[str, float]) -> None:
@@ -101,7 +109,8 @@ def _train(options: argparse.Namespace) -> int:
             "  ".join(f"{name} {value:.4g}" for name, value in figures.items()), file=sys.stderr, flush=True
         )
 
-    card = run(plan, version=options.version or f"{options.classifier}@1", folder=options.out, on_epoch=tell)
+    version = options.version or f"{options.classifier}@1"
+    card = run(plan, version=version, folder=options.out, watch=Watch(on_epoch=tell))
     print(f"{card.version} written to {options.out}", file=sys.stderr)
     return 0
 

@@ -3,8 +3,11 @@
 import hashlib
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import fsspec
 
@@ -52,6 +55,33 @@ class BlobStore:
             raise NotFound(f"blob {sha256} is damaged: its bytes have another sha256")
         return data
 
+    def put_file(self, path: Path) -> str:
+        """Store a file's bytes as `put` does, without holding them in memory."""
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if self._local:
+            _copy_flushed(path, Path(self._path(sha256)))
+        elif sha256 not in self:
+            self._files.put_file(str(path), self._path(sha256))
+        return sha256
+
+    def get_file(self, sha256: str, path: Path) -> None:
+        """Write the bytes to a file, without holding them in memory; raises as `get` does."""
+        try:
+            self._files.get_file(self._path(sha256), str(path))
+        except FileNotFoundError as error:
+            raise NotFound(f"blob {sha256} is not in the store") from error
+        except OSError as error:
+            raise Unavailable(f"the blob store can't be read: {error.strerror or error}") from error
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise NotFound(f"blob {sha256} is damaged: its bytes have another sha256")
+
+    def delete(self, sha256: str) -> None:
+        """Remove a blob that nobody names any more; harmless when it is not there."""
+        with suppress(FileNotFoundError):
+            self._files.rm_file(self._path(sha256))
+
     def __contains__(self, sha256: str) -> bool:
         return bool(self._files.exists(self._path(sha256)))
 
@@ -63,13 +93,25 @@ def _write_flushed(path: Path, data: bytes) -> None:
     if path.exists() and path.read_bytes() == data:
         _flush_folder(path.parent)  # whoever wrote it may not have come to that yet
         return
+    with _flushed(path) as file:
+        file.write(data)
+
+
+def _copy_flushed(source: Path, path: Path) -> None:
+    with source.open("rb") as given, _flushed(path) as file:
+        shutil.copyfileobj(given, file, 2**20)
+
+
+@contextmanager
+def _flushed(path: Path) -> Iterator[BinaryIO]:
+    """A file that is at its path, whole and safe from a power cut, when the block has ended."""
     if not path.parent.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _flush_folder(path.parent.parent)
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with scratch.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)

@@ -37,6 +37,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         ),
         IndexModel([("state", ASCENDING), ("priority", ASCENDING), ("told", ASCENDING)]),
     ],
+    "trainings": [IndexModel([("state", ASCENDING), ("told", ASCENDING)])],
     "models": [IndexModel([("classifier", ASCENDING), ("stage", ASCENDING)])],
     "tokens": [
         IndexModel([("user", ASCENDING)]),

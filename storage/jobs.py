@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pymongo.errors import DuplicateKeyError
 
 from core.errors import Conflict
-from core.job import Job, JobState
+from core.job import Job, JobKind, JobState
 from storage.database import Document, Mongo
 
 _OPEN = [JobState.ACCEPTED, JobState.RUNNING]
@@ -19,7 +19,7 @@ class JobRepository:
         self._jobs = database["jobs"]
 
     def accept(self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "") -> Job:
-        """Record a job whose shards are recorded already: this insert is the promise that 202 makes.
+        """Record a job whose work is recorded already: this insert is the promise that 202 makes.
 
         Returns the job on record, which is an earlier one where this owner's key was used before.
         Raises Conflict when that key was used for other contents.
@@ -74,9 +74,9 @@ class JobRepository:
         """Note that the rest can't be done, and why; False when the job had ended before."""
         return self._end(job, JobState.FAILED, failure=failure)
 
-    def open_ids(self) -> list[str]:
-        """Ids of the jobs that have not ended."""
-        return [d["_id"] for d in self._jobs.find({"state": {"$in": _OPEN}}, {"_id": True})]
+    def open_ids(self, kind: JobKind = "score") -> list[str]:
+        """Ids of the jobs of a kind that have not ended."""
+        return [d["_id"] for d in self._jobs.find({"state": {"$in": _OPEN}, "kind": kind}, {"_id": True})]
 
     def ended(self, jobs: Sequence[str]) -> set[str]:
         """Which of these jobs have ended."""

@@ -16,6 +16,7 @@ from storage.jobs import JobRepository
 from storage.model_registry import ModelRegistry
 from storage.outcomes import OutcomeRepository
 from storage.shards import ShardRepository
+from storage.trainings import TrainingRepository
 from storage.workers import WorkerRepository
 
 
@@ -29,6 +30,7 @@ class Record:
     outcomes: OutcomeRepository
     jobs: JobRepository
     shards: ShardRepository
+    trainings: TrainingRepository
     models: ModelRegistry
     accounts: AccountRepository
     workers: WorkerRepository
@@ -68,6 +70,7 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         outcomes=OutcomeRepository(database),
         jobs=JobRepository(database),
         shards=ShardRepository(database, lease_s=settings.scoring.lease_s),
+        trainings=TrainingRepository(database, lease_s=settings.scoring.lease_s),
         models=ModelRegistry(database, blobs),
         accounts=AccountRepository(database),
         workers=WorkerRepository(database),

@@ -150,6 +150,11 @@ class ShardRepository:
         query = _of_job(job) | {"state": {"$in": ["waiting", "leased"]}}
         return self._shards.find_one(query, {"_id": True}) is not None
 
+    def any_live(self) -> bool:
+        """Whether a shard that people wait for is waiting or worked on."""
+        query = {"state": {"$in": ["waiting", "leased"]}, "priority": "live"}
+        return self._shards.find_one(query, {"_id": True}) is not None
+
     def items(self, job: str, n: int) -> list[Item] | None:
         """The items of one shard, in order; None when there is no such shard."""
         document = self._shards.find_one({"_id": _key(job, n)}, {"items": True})

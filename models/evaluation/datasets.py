@@ -12,7 +12,8 @@ from cutouts.decode import DecodeLimits, decode
 from cutouts.recipes import SIZE_PX
 from cutouts.simulator import PRESETS, STREAK_KINDS, Kind, Truth
 from cutouts.simulator.night import TRUTH_COLUMNS
-from models.training.preset_images import CLASSIFIERS, LabelledImages, preset_images
+from models.training.labelled_images import LabelledImages
+from models.training.preset_images import CLASSIFIERS, preset_images
 
 TRUTH_FILE = "truth.csv"
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})

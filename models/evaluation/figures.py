@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InvalidRequest
-from models.training.preset_images import LabelledImages
+from models.training.labelled_images import LabelledImages
 
 Scores = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]] | NDArray[np.bool_]

@@ -15,7 +15,7 @@ from models.evaluation.curves import precision_recall_curve, roc_curve
 from models.evaluation.figures import Labels, Scores, area_under_roc, checked, confusion
 from models.evaluation.groups import Group, by_length, by_peak
 from models.evaluation.svg import BLUE, GREEN, GREY, ORANGE, Area, Axis, Band, Chart, Dots, Line, Mark, render
-from models.training.preset_images import LabelledImages
+from models.training.labelled_images import LabelledImages
 
 SCORE_BINS = 40
 BAND_POINTS = 120

@@ -17,7 +17,7 @@ from models.evaluation.figures import Labels, Scores, at_prevalence, checked, co
 from models.evaluation.groups import Group, by_kind, by_length, by_peak, lengths_px
 from models.evaluation.plots import write_plots
 from models.evaluation.scoring import score_images
-from models.training.preset_images import LabelledImages
+from models.training.labelled_images import LabelledImages
 
 WANTED_TPR = (0.95, 0.98, 0.99, 0.995)
 WANTED_TNR = (0.95, 0.98, 0.99, 0.995, 0.999)

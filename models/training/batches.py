@@ -10,17 +10,24 @@ from models.training.augmentation import augment
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Shuffled, augmented batches of one epoch, the same for the same seed and epoch.
+    """Shuffled batches of one epoch, augmented if wanted, the same for the same seed and epoch.
 
     Images go in as (n, 144, 144, 1) uint8 and come out as (batch, 144, 144, 1) float32 in 0..1.
     """
 
     def __init__(
-        self, images: NDArray[np.uint8], labels: NDArray[np.uint8], *, batch_size: int, seed: int, epoch: int
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        *,
+        batch_size: int,
+        augmented: bool,
+        seed: int,
+        epoch: int,
     ) -> None:
         super().__init__(workers=1, max_queue_size=8)
         self._images, self._labels, self._batch_size = images, labels, batch_size
-        self._seed, self._epoch = seed, epoch
+        self._augmented, self._seed, self._epoch = augmented, seed, epoch
         self._order = self._chance(0).permutation(len(images))
 
     def __len__(self) -> int:
@@ -28,7 +35,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         chosen = self._order[n * self._batch_size : (n + 1) * self._batch_size]
-        images = augment(self._images[chosen], self._chance(n + 1))
+        images = self._images[chosen]
+        if self._augmented:
+            images = augment(images, self._chance(n + 1))
         return images.astype(np.float32) / np.float32(255), self._labels[chosen].astype(np.float32)
 
     def _chance(self, part: int) -> np.random.Generator:

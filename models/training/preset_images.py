@@ -1,26 +1,15 @@
 """A simulated preset as arrays in memory."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from core.errors import InvalidRequest
 from cutouts.benchmark import reserved
 from cutouts.recipes import RECIPES, SIZE_PX
 from cutouts.simulator import STREAK_KINDS, Kind, Truth, draw, seeds_of
+from models.training.labelled_images import LabelledImages
 
 CLASSIFIERS = ("rb", "sl")
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledImages:
-    """Images, (n, 144, 144, 1) uint8; labels, (n,) uint8 of 0 and 1; and what each image is."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    truths: list[Truth]
 
 
 def training_images(classifier: str, preset: str, *, count: int | None, seed: int) -> LabelledImages:

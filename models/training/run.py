@@ -3,16 +3,17 @@
 import os
 import platform
 import shlex
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from core.errors import InvalidRequest
 from core.model_card import ModelCard
-from models.bundle import write_bundle
+from models.bundle import find_bundle, load_network, read_card, read_weights, write_bundle
 from models.training.checkpoint import FILE
-from models.training.fit import Plan, train
+from models.training.fit import Plan, Watch, train
 from models.training.preset_images import training_images
 
 VALIDATION_SEED = 1_000_000
@@ -21,23 +22,18 @@ VALIDATION_SEED = 1_000_000
 VALIDATION_COUNT = 2000
 
 
-def run(
-    plan: Plan,
-    *,
-    version: str,
-    folder: Path,
-    on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
-) -> ModelCard:
+def run(plan: Plan, *, version: str, folder: Path, watch: Watch | None = None) -> ModelCard:
     """Simulate the data, train, and write the bundle to the folder; a run that was killed goes on from there.
 
     Cutouts of the standing benchmarks (`cutouts.benchmark`) are left out. The card has no figures but the
     validation loss; `python -m models evaluate --record` adds them.
     """
-    data = training_images(plan.classifier, plan.preset, count=plan.count, seed=plan.seed)
+    first = _first_weights(plan)
+    data = training_images(plan.classifier, plan.dataset, count=plan.count, seed=plan.seed)
     validation = training_images(
-        plan.classifier, plan.preset, count=VALIDATION_COUNT, seed=plan.seed + VALIDATION_SEED
+        plan.classifier, plan.dataset, count=VALIDATION_COUNT, seed=plan.seed + VALIDATION_SEED
     )
-    trained = train(plan, data, validation, folder=folder, on_epoch=on_epoch)
+    trained = train(plan, data, validation, folder=folder, first_weights=first, watch=watch)
     card = write_bundle(
         folder,
         trained.network,
@@ -47,7 +43,7 @@ def run(
             **asdict(plan),
             "images": len(data.images),
             "validation": {
-                "preset": plan.preset,
+                "preset": plan.dataset,
                 "seed": plan.seed + VALIDATION_SEED,
                 "count": VALIDATION_COUNT,
             },
@@ -61,6 +57,16 @@ def run(
     return card
 
 
+def _first_weights(plan: Plan) -> list[Any] | None:
+    if plan.start_from is None:
+        return None
+    folder = find_bundle(plan.start_from)
+    card = read_card(folder)
+    if card.architecture != plan.architecture:
+        raise InvalidRequest(f"{plan.start_from} is a {card.architecture}; expected a {plan.architecture}")
+    return list(load_network(card, read_weights(folder)).get_weights())
+
+
 def hardware() -> str:
     """What this process trains on, in general words."""
     gpus = [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]
@@ -70,21 +76,21 @@ def hardware() -> str:
 
 def command_of(plan: Plan, version: str, folder: Path) -> str:
     """The command line that repeats a training."""
-    count = [] if plan.count is None else ["--count", str(plan.count)]
-    return shlex.join(
-        [
-            *("python", "-m", "models", "train", plan.classifier, "--preset", plan.preset),
-            *(
-                "--seed",
-                str(plan.seed),
-                *count,
-                "--architecture",
-                plan.architecture,
-                "--epochs",
-                str(plan.epochs),
-            ),
-            *("--batch-size", str(plan.batch_size), "--learning-rate", f"{plan.learning_rate:g}"),
-            *("--dropout", f"{plan.dropout:g}"),
-            *("--precision", plan.precision, "--version", version, "--out", str(folder)),
-        ]
-    )
+    options = {
+        "dataset": plan.dataset,
+        "seed": plan.seed,
+        "count": plan.count,
+        "architecture": plan.architecture,
+        "recipe": plan.recipe,
+        "epochs": plan.epochs,
+        "batch-size": plan.batch_size,
+        "learning-rate": plan.learning_rate,
+        "precision": plan.precision,
+        "from": plan.start_from,
+        "version": version,
+        "out": folder,
+    }
+    given = [
+        word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))
+    ]
+    return shlex.join(["python", "-m", "models", "train", plan.classifier, *given])

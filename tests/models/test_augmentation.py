@@ -36,7 +36,7 @@ def test_batches_repeat_by_seed_and_epoch_and_hold_every_image_once() -> None:
     data, labels = images(10), np.arange(10, dtype=np.uint8)
 
     def epoch(seed: int, number: int) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        batches = Batches(data, labels, batch_size=4, seed=seed, epoch=number)
+        batches = Batches(data, labels, batch_size=4, augmented=True, seed=seed, epoch=number)
         return [batches[n] for n in range(len(batches))]
 
     first, again, later = epoch(1, 0), epoch(1, 0), epoch(1, 1)
@@ -46,3 +46,9 @@ def test_batches_repeat_by_seed_and_epoch_and_hold_every_image_once() -> None:
     assert not np.array_equal(first[0][0], later[0][0])
     assert first[0][0].dtype == np.float32
     assert first[0][0].max() <= 1
+
+
+def test_batches_can_be_left_as_they_are() -> None:
+    data, labels = images(10), np.arange(10, dtype=np.uint8)
+    x, y = Batches(data, labels, batch_size=10, augmented=False, seed=1, epoch=0)[0]
+    assert np.array_equal(x, data[y.astype(int)].astype(np.float32) / np.float32(255))

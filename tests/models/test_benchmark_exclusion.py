@@ -4,10 +4,11 @@ import pytest
 
 from cutouts.benchmark import STANDING, reserved
 from models.training import preset_images as images
+from models.training.labelled_images import LabelledImages
 from models.training.preset_images import preset_images, training_images
 
 
-def keys(data: images.LabelledImages) -> set[tuple[str, int]]:
+def keys(data: LabelledImages) -> set[tuple[str, int]]:
     return {(truth.kind, truth.seed) for truth in data.truths}
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from cutouts.simulator import Kind, Truth
 from models.evaluation import area_under_roc, figures
-from models.training.preset_images import LabelledImages
+from models.training.labelled_images import LabelledImages
 
 
 def labelled(labels: list[int], kinds: list[Kind]) -> LabelledImages:

@@ -16,7 +16,7 @@ from models.evaluation.curves import precision_recall_curve, roc_curve, threshol
 from models.evaluation.figures import area_under_roc, at_prevalence, checked, confusion
 from models.evaluation.groups import by_kind, by_length, by_peak, wilson_interval
 from models.evaluation.report import serving_prevalence
-from models.training.preset_images import LabelledImages
+from models.training.labelled_images import LabelledImages
 
 SCORES = np.array([0.1, 0.2, 0.7, 0.5, 0.3, 0.9])
 LABELS = np.array([0, 0, 0, 1, 1, 1], np.uint8)

@@ -14,7 +14,7 @@ from models.__main__ import main
 from models.evaluation.plots import completeness_by_peak, precision_recall, roc, score_histogram, write_plots
 from models.evaluation.svg import BLUE, Axis, Chart, Dots, Line, render
 from models.training.fit import Plan
-from models.training.preset_images import LabelledImages
+from models.training.labelled_images import LabelledImages
 from models.training.run import run
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -149,7 +149,7 @@ def test_evaluate_writes_figures_and_plots(
 ) -> None:
     """The one test of a whole network: trained for a step, evaluated on a folder by the command line."""
     monkeypatch.setattr("models.training.run.VALIDATION_COUNT", 8)
-    plan = Plan(classifier="rb", preset="sample", seed=2, count=8, epochs=1, batch_size=8)
+    plan = Plan(classifier="rb", dataset="sample", seed=2, count=8, epochs=1, batch_size=8)
     bundle, night = str(tmp_path / "rb"), str(tmp_path / "night")
     run(plan, version="rb@4", folder=tmp_path / "rb")
     write_night(tmp_path / "night", "sample", count=24, seed=9)

@@ -1,0 +1,17 @@
+"""Images with their labels, in memory."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutouts.simulator import Truth
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """Images, (n, 144, 144, 1) uint8; labels, (n,) uint8 of 0 and 1; and what each simulated image is."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    truths: list[Truth] = field(default_factory=list)

@@ -8,7 +8,19 @@ from fastapi.security import HTTPBearer
 
 from api.gate import Gate
 from api.problems import install_problems
-from api.routes import auth, cutouts, health, jobs, models, submit, tokens, workers
+from api.routes import (
+    auth,
+    cutouts,
+    health,
+    job_events,
+    jobs,
+    model_plots,
+    models,
+    submit,
+    tokens,
+    training,
+    workers,
+)
 from api.services import open_services
 from api.startup import ReadableStartup
 from core.errors import Misconfigured
@@ -39,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(ReadableStartup)
     for open_room in (health, auth):
         app.include_router(open_room.router)
-    for room in (tokens, submit, jobs, cutouts, models, workers):
+    for room in (tokens, submit, training, jobs, job_events, cutouts, models, model_plots, workers):
         app.include_router(room.router, dependencies=_NEEDS_TOKEN)
     app.add_api_route("/openapi.json", app.openapi, include_in_schema=False)
     return app

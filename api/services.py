@@ -18,6 +18,7 @@ from storage.record import Record, open_record
 from tasks.app import app as celery_app
 from tasks.messenger import Messenger
 from tasks.submit import Submitter
+from tasks.submit_training import TrainingSubmitter
 
 BLOB_WRITERS = 8
 _MAY_SUBMIT = ("admin", "operator")
@@ -31,6 +32,7 @@ class Services:
     record: Record
     messenger: Messenger
     submitter: Submitter
+    training_submitter: TrainingSubmitter
     blob_writers: ThreadPoolExecutor
     spool_dir: Path
     logins: Logins
@@ -55,7 +57,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
         spool_dir = settings.state_dir / "uploads"
         spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         submitter = Submitter(record, messenger, settings.scoring)
-        yield Services(settings, record, messenger, submitter, writers, spool_dir, Logins())
+        trainings = TrainingSubmitter(record, messenger)
+        yield Services(settings, record, messenger, submitter, trainings, writers, spool_dir, Logins())
     finally:
         writers.shutdown()
         record.close()

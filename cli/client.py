@@ -131,6 +131,10 @@ class Client:
             wanted["priority"] = priority
         return self._submit(None, {}, json=wanted)
 
+    def submit_training(self, wanted: Mapping[str, Any]) -> Json:
+        """Have a network trained. However often this has to try, it is one job."""
+        return self._submit(None, {}, json=dict(wanted), path="/v1/jobs/train")
+
     def job(self, job: str) -> Json:
         """One job, with its progress."""
         return self._ask("GET", f"/v1/jobs/{job}")
@@ -181,9 +185,13 @@ class Client:
         ).json()
         return answer
 
-    def promote(self, version: str, *, even_if_worse: bool) -> Json:
+    def set_threshold(self, version: str, threshold: float) -> Json:
+        """Move a version's threshold."""
+        return self._ask("PUT", f"/v1/models/{version}/threshold", json={"threshold": threshold})
+
+    def promote(self, version: str, *, even_if_worse: bool, beside: bool = False) -> Json:
         """Put a version into production."""
-        wanted = {"even_if_worse": even_if_worse}
+        wanted = {"even_if_worse": even_if_worse, "beside": beside}
         return self._ask("POST", f"/v1/models/{version}/promote", json=wanted)
 
     def archive(self, version: str) -> Json:
@@ -191,10 +199,15 @@ class Client:
         return self._ask("POST", f"/v1/models/{version}/archive")
 
     def _submit(
-        self, body: Callable[[], MultipartBody] | None, headers: Mapping[str, str], **more: Any
+        self,
+        body: Callable[[], MultipartBody] | None,
+        headers: Mapping[str, str],
+        *,
+        path: str = "/v1/jobs/score",
+        **more: Any,
     ) -> Json:
         headers = {**headers, "Idempotency-Key": str(uuid.uuid4())}
-        return self._ask("POST", "/v1/jobs/score", body, headers=headers, answer_s=ACCEPT_S, **more)
+        return self._ask("POST", path, body, headers=headers, answer_s=ACCEPT_S, **more)
 
     def _ask(
         self, method: str, path: str, body: Callable[[], MultipartBody] | None = None, **options: Any

@@ -48,24 +48,60 @@ def await_job(client: Client, job_id: str) -> dict[str, Any]:
     """
     line = ProgressLine()
     pause_s = FIRST_PAUSE_S
+    epochs = 0
     try:
         while not has_ended(job := client.job(job_id)):
+            epochs = _tell_epochs(job, epochs, line)
             line.show(told(job))
             time.sleep(pause_s)
             pause_s = min(1.3 * pause_s, LONGEST_PAUSE_S)
     finally:
         line.end()
+    _tell_epochs(job, epochs, line)
     say(told(job))
     return job
 
 
 def has_ended(job: dict[str, Any]) -> bool:
     """Whether nothing more will happen to a job."""
-    return job["state"] in ("finished", "cancelled", "failed") or job["shards_open"] == 0
+    ended = job["state"] in ("finished", "cancelled", "failed")
+    return ended or (job.get("training") is None and job["shards_open"] == 0)
 
 
 def told(job: dict[str, Any]) -> str:
     """The progress of a job in one sentence."""
+    return _training_told(job) if job.get("training") is not None else _scoring_told(job)
+
+
+def _training_told(job: dict[str, Any]) -> str:
+    training = job["training"]
+    done, wanted = len(training["epochs"]), training["request"]["epochs"]
+    words = [f"job {job['id']}: {training['doing']}, {done} of {count(wanted, 'epoch')}"]
+    if job["state"] == "finished":
+        words = [f"job {job['id']}: {training['version']} after {count(done, 'epoch')}"]
+    elif job["state"] in ("failed", "cancelled"):
+        words = [f"job {job['id']}: {job['state']} after {count(done, 'epoch')}"]
+    if job["failure"]:
+        words.append(job["failure"])
+    if job["seconds_left"]:
+        words.append(f"at most {duration(job['seconds_left'])} left")
+    return ", ".join(words)
+
+
+def _tell_epochs(job: dict[str, Any], told_before: int, line: ProgressLine) -> int:
+    """A line for each epoch that is new; returns how many have been told of."""
+    epochs = job["training"]["epochs"] if job.get("training") is not None else []
+    for figures in epochs[told_before:]:
+        line.end()
+        say(
+            f"epoch {figures['epoch']}: loss {figures['loss']:.4f}, validation loss "
+            f"{figures['validation_loss']:.4f}, accuracy {figures['validation_accuracy']:.4f}, "
+            f"{figures['images_per_s']:.0f} images/s"
+        )
+    return len(epochs)
+
+
+def _scoring_told(job: dict[str, Any]) -> str:
     done = job["scored"] + job["rejected"]
     words = [f"job {job['id']}: {done:,} of {count(job['items'], 'cutout')}"]
     if job["rejected"]:

@@ -37,6 +37,9 @@ class ModelCard(BaseModel):
         default_factory=dict, description="preset, seed, epochs, command, hardware"
     )
     metrics: dict[str, Any] = Field(default_factory=dict, description="figures, each with its command")
+    plots: dict[str, str] = Field(
+        default_factory=dict, description="SVG files by name: the sha256 of their blobs"
+    )
 
     @model_validator(mode="after")
     def _names_its_classifier(self) -> Self:

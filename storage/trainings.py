@@ -141,9 +141,9 @@ class TrainingRepository:
         if jobs:
             self._trainings.update_many({"_id": {"$in": list(jobs)}}, [{"$set": {"told": "$$NOW"}}])
 
-    def is_open(self, job: str) -> bool:
-        """Whether a training is waiting or leased."""
-        return self._trainings.find_one({"_id": job, **_OPEN}, {"_id": True}) is not None
+    def is_done(self, job: str) -> bool:
+        """Whether a training has come to its end."""
+        return self._trainings.find_one({"_id": job, "state": "done"}, {"_id": True}) is not None
 
     def open_jobs(self) -> list[str]:
         """Jobs whose training is waiting or leased."""
@@ -159,9 +159,11 @@ class TrainingRepository:
         ]
         return [document["_id"] for document in self._trainings.aggregate(pipeline)]
 
-    def spent_checkpoints(self) -> list[tuple[str, str]]:
-        """(job, sha256) of the checkpoints of trainings that have ended."""
-        query = {"state": {"$in": ["done", "cancelled"]}, "checkpoint": {"$exists": True}}
+    def spent_checkpoints(self, job: str | None = None) -> list[tuple[str, str]]:
+        """(job, sha256) of the checkpoints of trainings that have ended, or of one of them."""
+        query: Document = {"state": {"$in": ["done", "cancelled"]}, "checkpoint": {"$exists": True}}
+        if job is not None:
+            query["_id"] = job
         return [(d["_id"], d["checkpoint"]["sha256"]) for d in self._trainings.find(query)]
 
     def forget_checkpoint(self, job: str, sha256: str) -> None:

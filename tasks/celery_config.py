@@ -44,7 +44,7 @@ worker_concurrency = 1
 worker_proc_alive_timeout = 300.0
 worker_cancel_long_running_tasks_on_connection_loss = False
 
-imports = ("tasks.score", "tasks.sweep")
+imports = ("tasks.score", "tasks.sweep", "tasks.train")
 beat_schedule = {
     "sweep": {
         "task": "sweep",

@@ -12,6 +12,13 @@ class Scorer(Protocol):
         """Work on one shard until it is closed, lost or given back."""
 
 
+class Trainer(Protocol):
+    """Trains networks: what the training process binds."""
+
+    def train(self, job: str) -> None:
+        """Work on one training job until it is done, lost or given back."""
+
+
 class Sweeper(Protocol):
     """Re-sends what is owed: what the maintenance process binds."""
 
@@ -27,6 +34,11 @@ def bind_scorer(scorer: Scorer) -> None:
     _bound[Scorer] = scorer
 
 
+def bind_trainer(trainer: Trainer) -> None:
+    """Let `train` use this trainer in this process."""
+    _bound[Trainer] = trainer
+
+
 def bind_sweeper(sweeper: Sweeper) -> None:
     """Let `sweep` use this sweeper in this process."""
     _bound[Sweeper] = sweeper
@@ -37,6 +49,14 @@ def scorer() -> Scorer:
     found = _bound.get(Scorer)
     if found is None:
         raise Misconfigured("this process holds no networks; start scoring workers with `python -m worker`")
+    return found  # type: ignore[return-value]
+
+
+def trainer() -> Trainer:
+    """The trainer of this process; raises Misconfigured in a process that has none."""
+    found = _bound.get(Trainer)
+    if found is None:
+        raise Misconfigured("this process does not train; start it with `python -m worker --train`")
     return found  # type: ignore[return-value]
 
 

@@ -23,8 +23,14 @@ class Bell(Protocol):
     def tell(self, shards: list[tuple[str, int]], priority: Priority) -> None:
         """Send one message per shard."""
 
+    def tell_trainings(self, jobs: list[str]) -> None:
+        """Send one message per training job."""
+
     def queue_length(self, priority: Priority) -> int:
         """Messages that no worker has taken."""
+
+    def trainings_queued(self) -> int:
+        """Messages of trainings that no worker has taken."""
 
 
 class RecordSweeper:
@@ -39,14 +45,18 @@ class RecordSweeper:
         freed = self._record.shards.free_expired()
         if freed:
             _log.warning("leases ran out", extra={"shards": freed})
+        if self._record.trainings.free_expired():
+            _log.warning("the lease of a training ran out")
         for priority in PRIORITIES:
             self._tell_owed(priority)
+        self._tell_owed_trainings()
         self._finish_done()
         if time.monotonic() >= self._next_orphans:
             self._next_orphans = time.monotonic() + ORPHANS_EVERY_S
             self._remove_orphans()
             for job in self._record.jobs.ended(self._record.shards.open_jobs()):
                 self._record.shards.cancel(job)  # the API died between the two steps of a cancel
+            self._tidy_trainings()
 
     def _tell_owed(self, priority: Priority) -> None:
         """Keep as many messages as shards wait, up to the window: lost ones are made good, none pile up."""
@@ -62,6 +72,30 @@ class RecordSweeper:
         except Unavailable as error:
             _log.warning("will be told later: %s", error)
 
+    def _tell_owed_trainings(self) -> None:
+        waiting = self._record.trainings.waiting(limit=WINDOW)
+        if not waiting:
+            return
+        try:
+            missing = waiting - self._messenger.trainings_queued()
+            if missing > 0:
+                jobs = self._record.trainings.longest_untold(missing)
+                self._messenger.tell_trainings(jobs)
+                self._record.trainings.mark_told(jobs)
+        except Unavailable as error:
+            _log.warning("will be told later: %s", error)
+
+    def _tidy_trainings(self) -> None:
+        trainings = self._record.trainings
+        for job in trainings.orphans(older_than_s=ORPHAN_S):
+            trainings.remove(job)
+            _log.warning("removed the training of a job that was never accepted", extra={"job": job})
+        for job in self._record.jobs.ended(trainings.open_jobs()):
+            trainings.cancel(job)
+        for job, sha256 in trainings.spent_checkpoints():
+            self._record.blobs.delete(sha256)
+            trainings.forget_checkpoint(job, sha256)
+
     def _remove_orphans(self) -> None:
         for job in self._record.shards.orphans(older_than_s=ORPHAN_S):
             self._record.shards.remove(job)
@@ -70,6 +104,9 @@ class RecordSweeper:
     def _finish_done(self) -> None:
         for job in self._record.jobs.open_ids():
             if not self._record.shards.any_open(job):
+                self._record.jobs.finish(job)
+        for job in self._record.jobs.open_ids("train"):
+            if self._record.trainings.is_done(job):  # who trained died between the two
                 self._record.jobs.finish(job)
 
 

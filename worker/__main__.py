@@ -1,4 +1,7 @@
-"""`python -m worker`: a Celery worker for both score queues, live first, with one scoring process."""
+"""`python -m worker`: a Celery worker for both score queues, live first, with one scoring process.
+
+With `--train` one for the queue of trainings instead, with one training process.
+"""
 
 import argparse
 import os
@@ -25,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="worker", description="Score shards with the networks in production."
     )
-    parser.add_argument("--exit-when-idle", action="store_true", help="end when there is no work")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--exit-when-idle", action="store_true", help="end when there is no work")
+    what.add_argument("--train", action="store_true", help="train networks instead of scoring with them")
     args = parser.parse_args(argv)
     try:
         settings = load_settings()
@@ -35,16 +40,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ServiceError as error:
         sys.stderr.write(f"worker: {error}\n")
         return 1
-    from tasks.app import app
-    from tasks.queues import QUEUE_OF
-
-    app.conf.imports = (*app.conf.imports, "worker.process")
     if args.exit_when_idle:
         threading.Thread(target=_end_when_idle, args=[settings], name="idle", daemon=True).start()
-    queues = ",".join(QUEUE_OF[priority] for priority in ("live", "bulk"))
-    options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level]
-    app.worker_main(["worker", "-Q", queues, "-n", f"score-{os.getpid()}@%h", *options])
+    _work(settings, train=args.train)
     return 0
+
+
+def _work(settings: Settings, *, train: bool) -> None:
+    """Be a Celery worker until SIGTERM."""
+    from tasks.app import app
+    from tasks.queues import QUEUE_OF, TRAIN
+
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # the device may be shared
+    module = "worker.training_process" if train else "worker.process"
+    app.conf.imports = (*app.conf.imports, module)
+    queues = TRAIN if train else ",".join(QUEUE_OF[priority] for priority in ("live", "bulk"))
+    name = f"{'train' if train else 'score'}-{os.getpid()}@%h"
+    options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level]
+    options += ["--max-tasks-per-child", "1"] if train else []
+    app.worker_main(["worker", "-Q", queues, "-n", name, *options])
 
 
 def _end_when_idle(settings: Settings) -> None:

@@ -1,27 +1,23 @@
-"""Keeps a lease alive while its shard is worked on, and tells when it was lost."""
+"""Keeps a lease alive while it is worked on, and tells when it was lost."""
 
 import logging
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 from pymongo.errors import PyMongoError
-
-from core.job import Lease
-from storage.shards import ShardRepository
 
 _log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Renews a lease every few seconds in a thread of its own."""
+    """Renews a lease every few seconds in a thread of its own; `renew` returns False when it was lost."""
 
-    def __init__(self, shards: ShardRepository, lease: Lease, *, every_s: float) -> None:
-        self._shards, self._lease, self._every_s = shards, lease, every_s
+    def __init__(self, renew: Callable[[], bool], *, every_s: float, name: str) -> None:
+        self._renew, self._every_s, self._name = renew, every_s, name
         self._stop = threading.Event()
         self.lost = False
-        self._thread = threading.Thread(
-            target=self._beat, name=f"heartbeat-{lease.job}-{lease.n}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{name}", daemon=True)
 
     def __enter__(self) -> "Heartbeat":
         self._thread.start()
@@ -36,8 +32,8 @@ class Heartbeat:
     def _beat(self) -> None:
         while not self._stop.wait(self._every_s):
             try:
-                if not self._shards.renew(self._lease):
+                if not self._renew():
                     self.lost = True
                     return
             except PyMongoError as error:
-                _log.warning("lease not renewed: %s", type(error).__name__, extra={"job": self._lease.job})
+                _log.warning("lease not renewed: %s", type(error).__name__, extra={"lease": self._name})

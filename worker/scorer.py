@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -74,7 +75,9 @@ class ShardScorer:
         if job is None:
             self._give_back(lease)
             return False
-        with Heartbeat(self._record.shards, lease, every_s=self._settings.heartbeat_s) as heartbeat:
+        renew = partial(self._record.shards.renew, lease)
+        name = f"{lease.job}-{lease.n}"
+        with Heartbeat(renew, every_s=self._settings.heartbeat_s, name=name) as heartbeat:
             if not self._loaded(job, lease):
                 return False
             result = self._score_items(job, lease, heartbeat)

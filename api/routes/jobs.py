@@ -1,12 +1,12 @@
 """Jobs: how far they are, what came out, and cancelling them."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from api.job_view import JobView, view_of
 from api.services import Operator, Services, ServicesOf
 from core.decision import classifier_of
 from core.errors import Conflict, NotAllowed, NotFound
@@ -14,29 +14,6 @@ from core.job import Job, JobState
 from storage.results import Cursor, Result, read_results
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-_ALWAYS = ("rb", "sl")  # classifiers that every result has a key for, null where the job did not ask them
-
-
-class JobView(BaseModel):
-    """A job, and what became of its items so far, counted from its shards."""
-
-    id: str
-    kind: str
-    state: JobState
-    priority: str
-    owner: str
-    versions: list[str]
-    items: int
-    scored: int
-    rejected: int
-    shards: int
-    shards_open: int
-    rate: float | None
-    seconds_left: float | None
-    created: datetime | None
-    finished: datetime | None
-    failure: str | None
 
 
 class Jobs(BaseModel):
@@ -53,13 +30,13 @@ def list_jobs(
     """Everybody's jobs."""
     found = services.record.jobs.newest(limit, before=cursor)
     more = found[-1].id if len(found) == limit else None
-    return Jobs(jobs=[_view(services, job) for job in found], next=more)
+    return Jobs(jobs=[view_of(services.record, job) for job in found], next=more)
 
 
 @router.get("/{job_id}")
 def show_job(job_id: str, services: ServicesOf) -> JobView:
     """One job."""
-    return _view(services, _job(services, job_id))
+    return view_of(services.record, _job(services, job_id))
 
 
 @router.delete("/{job_id}")
@@ -73,7 +50,8 @@ def cancel_job(job_id: str, services: ServicesOf, caller: Operator) -> JobView:
     if not cancelled and job.state is not JobState.CANCELLED:
         raise Conflict(f"job {job_id} is {job.state} already and can't be cancelled")
     services.record.shards.cancel(job_id)
-    return _view(services, job)
+    services.record.trainings.cancel(job_id)
+    return view_of(services.record, job)
 
 
 @router.get("/{job_id}/results")
@@ -86,12 +64,18 @@ def job_results(
 ) -> JSONResponse:
     """Results in the order of the items. Those without an outcome yet are left out unless `pending` is true.
 
-    `rb` and `sl` (and any other classifier of the job) are the scores, `versions` says whose they are.
+    `rb` and `sl` (and any other family of the settings or of the job) are the highest scores of a family,
+    null where the job asked none of it, and `versions` says whose they are. Where the job asked several
+    versions of a family, `scores` holds the score of each.
     """
     job = _job(services, job_id)
     page = read_results(services.record, job, start=Cursor.parse(cursor), limit=limit, pending=pending)
-    classifiers = list(dict.fromkeys([*_ALWAYS, *map(classifier_of, job.versions)]))
-    results = [_result(result, classifiers) for result in page.results]
+    classifiers = list(dict.fromkeys([*services.settings.families, *map(classifier_of, job.versions)]))
+    several = len(job.versions) > len(set(map(classifier_of, job.versions)))
+    results = [
+        _result(result, classifiers) | ({"scores": result.scores} if several else {})
+        for result in page.results
+    ]
     return JSONResponse({"results": results, "next": None if page.next is None else str(page.next)})
 
 
@@ -100,37 +84,6 @@ def _job(services: Services, job_id: str) -> Job:
     if job is None:
         raise NotFound(f"there is no job {job_id!r}")
     return job
-
-
-def _view(services: Services, job: Job) -> JobView:
-    progress = services.record.shards.progress(job.id)
-    rate = _rate(job, progress.done)
-    return JobView(
-        id=job.id,
-        kind=job.kind,
-        state=job.state,
-        priority=job.priority,
-        owner=job.owner,
-        versions=list(job.versions),
-        items=job.items,
-        scored=progress.scored,
-        rejected=progress.rejected,
-        shards=job.shards,
-        shards_open=progress.shards_open,
-        rate=rate,
-        seconds_left=None if job.state.ended or not rate else (job.items - progress.done) / rate,
-        created=job.created,
-        finished=job.finished,
-        failure=job.failure,
-    )
-
-
-def _rate(job: Job, done: int) -> float | None:
-    """Items per second since somebody began to work on the job."""
-    began = job.started or job.created
-    if began is None or not done:
-        return None
-    return done / max(((job.finished or datetime.now(UTC)) - began).total_seconds(), 0.001)
 
 
 def _result(result: Result, classifiers: list[str]) -> dict[str, Any]:

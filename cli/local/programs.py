@@ -53,7 +53,7 @@ ProgramsFor = Callable[[Place, Secrets], Sequence[Program]]
 
 
 def service_programs(place: Place, secrets: Secrets) -> list[Program]:
-    """The API, a worker, the sweeper and Flower, in the order in which a reader would meet them."""
+    """The API, a worker, one that trains, the sweeper and Flower, in the order a reader would meet them."""
     env: Mapping[str, str] = place.environment()
     listen = ("--host", place.host, "--port", str(place.port))
     host = reachable(place.host)
@@ -75,6 +75,7 @@ def service_programs(place: Place, secrets: Secrets) -> list[Program]:
             grace_s=DRAIN_S,
             ready_timeout_s=300.0,
         ),
+        Program("trainer", _python("worker", "--train"), env, grace_s=DRAIN_S),
         Program("sweeper", _python("tasks.sweeper"), env),
         Program(
             "flower",

@@ -34,8 +34,9 @@ VERBS: dict[str, Verb] = {
     "jobs": Verb("cli.verbs.jobs", "list, show, watch, cancel or resume jobs"),
     "models": Verb("cli.verbs.models", "list, show, compare, promote, archive, import and export networks"),
     "simulate": Verb("cli.verbs.simulate", "make labelled cutouts and their truth"),
+    "train": Verb("cli.verbs.train", "train a network as a job: train CLASSIFIER --dataset PRESET"),
     "evaluate": Verb("cli.verbs.evaluate", "figures of a network on cutouts whose truth is known"),
     "worker": Verb(
-        "cli.verbs.worker", "run one worker on this host: worker [--exit-when-idle]", passes_on=True
+        "cli.verbs.worker", "run one worker on this host: worker [--exit-when-idle | --train]", passes_on=True
     ),
 }

@@ -46,11 +46,11 @@ def _list(client: Client, limit: int, *, as_json: bool) -> int:
     if as_json:
         emit({"jobs": jobs})
         return Exit.OK
-    head = ("job", "state", "cutouts", "scored", "rejected", "versions", "priority", "created")
+    head = ("job", "kind", "state", "cutouts", "scored", "rejected", "versions", "priority", "created")
     rows = [
         (
-            *(job[key] for key in ("id", "state", "items", "scored", "rejected")),
-            ",".join(job["versions"]),
+            *(job[key] for key in ("id", "kind", "state", "items", "scored", "rejected")),
+            ",".join(_versions(job)),
             job["priority"],
             _moment(job["created"]),
         )
@@ -64,14 +64,23 @@ def _described(job: dict[str, Any]) -> str:
     lines = [
         told(job),
         f"state     {job['state']}",
-        f"versions  {', '.join(job['versions'])}",
+        f"versions  {', '.join(_versions(job)) or '-'}",
         f"priority  {job['priority']}",
         f"owner     {job['owner']}",
         f"created   {_moment(job['created'])}",
     ]
+    if job["training"] is not None:
+        wanted = ", ".join(f"{k} {v}" for k, v in job["training"]["request"].items() if v is not None)
+        lines += [f"training  {wanted}", f"device    {job['training']['device'] or '-'}"]
     if job["finished"]:
         lines.append(f"finished  {_moment(job['finished'])}")
     return "\n".join(lines)
+
+
+def _versions(job: dict[str, Any]) -> list[str]:
+    """Those that a job uses, or the one that a training became."""
+    made = [job["training"]["version"]] if job["training"] is not None else []
+    return [*job["versions"], *(version for version in made if version is not None)]
 
 
 def _moment(text: str | None) -> str | None:

@@ -11,12 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from core.errors import ServiceError
 from core.training import RecipeName
 from models.architectures import build
 from models.evaluation import score_images
 from models.training.batches import Batches
 from models.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from models.training.failures import OutOfMemory, TrainingFailed
 from models.training.initial_weights import settle
 from models.training.labelled_images import LabelledImages
 from models.training.optimizer import AveragingAdam
@@ -24,14 +24,6 @@ from models.training.recipes import RECIPES, TrainingRecipe
 
 WARMUP_STEPS = 200
 LOSS_CHECKED_EVERY = 50
-
-
-class TrainingFailed(ServiceError):
-    """The training can't go on; the message says why."""
-
-
-class OutOfMemory(TrainingFailed):
-    """A batch does not fit the device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

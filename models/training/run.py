@@ -3,6 +3,7 @@
 import os
 import platform
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from core.model_card import ModelCard
 from models.bundle import find_bundle, load_network, read_card, read_weights, write_bundle
 from models.training.checkpoint import FILE
 from models.training.fit import Plan, Watch, train
+from models.training.labelled_images import LabelledImages
 from models.training.preset_images import training_images
 
 VALIDATION_SEED = 1_000_000
@@ -33,7 +35,31 @@ def run(plan: Plan, *, version: str, folder: Path, watch: Watch | None = None) -
     validation = training_images(
         plan.classifier, plan.dataset, count=VALIDATION_COUNT, seed=plan.seed + VALIDATION_SEED
     )
-    trained = train(plan, data, validation, folder=folder, first_weights=first, watch=watch)
+    return train_bundle(
+        plan,
+        data,
+        validation,
+        first_weights=first,
+        version=version,
+        folder=folder,
+        command=command_of(plan, version, folder),
+        watch=watch,
+    )
+
+
+def train_bundle(
+    plan: Plan,
+    data: LabelledImages,
+    validation: LabelledImages,
+    *,
+    first_weights: Sequence[Any] | None,
+    version: str,
+    folder: Path,
+    command: str,
+    watch: Watch | None = None,
+) -> ModelCard:
+    """Train on these images and write the bundle, its card telling how it came to be; raises as `train` does."""
+    trained = train(plan, data, validation, folder=folder, first_weights=first_weights, watch=watch)
     card = write_bundle(
         folder,
         trained.network,
@@ -43,14 +69,14 @@ def run(plan: Plan, *, version: str, folder: Path, watch: Watch | None = None) -
             **asdict(plan),
             "images": len(data.images),
             "validation": {
-                "preset": plan.dataset,
+                "dataset": plan.dataset,
                 "seed": plan.seed + VALIDATION_SEED,
-                "count": VALIDATION_COUNT,
+                "count": len(validation.images),
             },
             "history": trained.history,
             "seconds": round(trained.seconds, 1),
             "hardware": hardware(),
-            "command": command_of(plan, version, folder),
+            "command": command,
         },
     )
     (folder / FILE).unlink(missing_ok=True)

@@ -10,7 +10,8 @@ from core.errors import InvalidRequest, Misconfigured
 from models.architectures import build
 from models.bundle import read_card
 from models.evaluation import evaluate_bundle, score_images
-from models.training.fit import OutOfMemory, Plan, TrainingFailed, Watch, train
+from models.training.failures import OutOfMemory, TrainingFailed
+from models.training.fit import Plan, Watch, train
 from models.training.labelled_images import LabelledImages
 from models.training.preset_images import preset_images
 from models.training.recipes import RECIPES

@@ -1,0 +1,101 @@
+"""A job as people see it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from core.job import Job, JobState
+from core.training import Training
+from storage.record import Record
+
+
+class TrainingView(BaseModel):
+    """What is being trained, and how far that is.
+
+    `doing` is a word for people; `version` is the candidate that it became.
+    """
+
+    request: dict[str, Any]
+    doing: str
+    device: str | None
+    attempts: int
+    epochs: list[dict[str, Any]]
+    version: str | None
+
+
+class JobView(BaseModel):
+    """A job, and what became of its items so far, counted from its shards."""
+
+    id: str
+    kind: str
+    state: JobState
+    priority: str
+    owner: str
+    versions: list[str]
+    items: int
+    scored: int
+    rejected: int
+    shards: int
+    shards_open: int
+    rate: float | None
+    seconds_left: float | None
+    created: datetime | None
+    finished: datetime | None
+    failure: str | None
+    training: TrainingView | None
+
+
+def view_of(record: Record, job: Job) -> JobView:
+    """A job with its progress, as the record has it now."""
+    progress = record.shards.progress(job.id)
+    training = record.trainings.get(job.id) if job.kind == "train" else None
+    rate = _rate(job, progress.done)
+    return JobView(
+        id=job.id,
+        kind=job.kind,
+        state=job.state,
+        priority=job.priority,
+        owner=job.owner,
+        versions=list(job.versions),
+        items=job.items,
+        scored=progress.scored,
+        rejected=progress.rejected,
+        shards=job.shards,
+        shards_open=progress.shards_open,
+        rate=rate,
+        seconds_left=_seconds_left(job, progress.done, rate, training),
+        created=job.created,
+        finished=job.finished,
+        failure=job.failure,
+        training=None if training is None else _training(training),
+    )
+
+
+def _training(training: Training) -> TrainingView:
+    return TrainingView(
+        request=vars(training.request),
+        doing=training.doing,
+        device=training.device,
+        attempts=training.attempts,
+        epochs=list(training.epochs),
+        version=training.version,
+    )
+
+
+def _rate(job: Job, done: int) -> float | None:
+    """Items per second since somebody began to work on the job."""
+    began = job.started or job.created
+    if began is None or not done:
+        return None
+    return done / max(((job.finished or datetime.now(UTC)) - began).total_seconds(), 0.001)
+
+
+def _seconds_left(job: Job, done: int, rate: float | None, training: Training | None) -> float | None:
+    """What is left at the rate so far; of a training at most, as it may stop early."""
+    if job.state.ended:
+        return None
+    if training is not None and training.epochs:
+        each = float(training.epochs[-1]["seconds"]) / len(training.epochs)
+        return each * (training.request.epochs - len(training.epochs))
+    return (job.items - done) / rate if rate else None

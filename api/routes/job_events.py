@@ -1,0 +1,71 @@
+"""How far a job is, as server-sent events."""
+
+import asyncio
+from collections.abc import AsyncIterable, Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from api.job_view import JobView, view_of
+from api.services import Services, ServicesOf
+from core.errors import NotFound
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+LOOK_EVERY_S = 0.5
+
+
+def _known_job(job_id: str, services: ServicesOf) -> str:
+    if services.record.jobs.get(job_id) is None:
+        raise NotFound(f"there is no job {job_id!r}")
+    return job_id
+
+
+KnownJob = Annotated[str, Depends(_known_job)]  # checked before the answer begins
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse)
+async def job_events(
+    job_id: KnownJob,
+    request: Request,
+    services: ServicesOf,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> AsyncIterable[ServerSentEvent]:
+    """Events until the job has ended: `progress` with the job as it is, `epoch` with a training's figures.
+
+    The id of an event is the number of epochs told so far: with it as Last-Event-ID none is told twice. The
+    last event is `ended`.
+    """
+    told = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    shown: JobView | None = None
+    while not await request.is_disconnected():
+        view = await run_in_threadpool(_view, services, job_id)
+        for event in _epochs(view, told):
+            yield event
+        told = max(told, len(view.training.epochs) if view.training else 0)
+        if view != shown:
+            shown = view
+            yield ServerSentEvent(
+                event="ended" if view.state.ended else "progress",
+                data=view.model_dump(mode="json"),
+                id=str(told),
+            )
+        if view.state.ended:
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _view(services: Services, job_id: str) -> JobView:
+    job = services.record.jobs.get(job_id)
+    if job is None:
+        raise NotFound(f"there is no job {job_id!r}")
+    return view_of(services.record, job)
+
+
+def _epochs(view: JobView, told: int) -> Iterator[ServerSentEvent]:
+    if view.training is None:
+        return
+    for n, figures in enumerate(view.training.epochs[told:], told + 1):
+        yield ServerSentEvent(event="epoch", data=figures, id=str(n))

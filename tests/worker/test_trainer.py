@@ -1,0 +1,188 @@
+"""One training after the other in this process, on a real record."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from core.job import Item, Job, JobState
+from core.settings import Settings, Training
+from core.training import TrainingRequest
+from models.training import candidate
+from storage.record import Record
+from storage.trainings import TrainingRepository
+from tests.record import register
+from worker.trainer import JobTrainer
+from worker.training_device import TrainingDevice
+
+REQUEST = TrainingRequest(
+    classifier="rb",
+    dataset="sample",
+    architecture="vgg6",
+    recipe="default",
+    epochs=1,
+    batch_size=8,
+    seed=5,
+    count=24,
+)
+
+
+def accept(record: Record, request: TrainingRequest, *, job: str = "t1") -> str:
+    record.trainings.insert(job, request)
+    record.jobs.accept(Job(job, (), "bulk", "me", items=0, shards=0, kind="train"))
+    return job
+
+
+def trainer(
+    record: Record, settings: Settings, *, shared: bool = False, stopping: Callable[[], bool] = lambda: False
+) -> JobTrainer:
+    few = Training(validation_cutouts=16, test_cutouts=24, benchmark_cutouts=24)
+    return JobTrainer(
+        record,
+        settings.model_copy(update={"training": few}),
+        device=TrainingDevice("-1", shared=shared, precision="float32"),
+        worker="here:1",
+        scratch=settings.state_dir / "training",
+        stopping=stopping,
+    )
+
+
+def failure_of(record: Record, job: str) -> str:
+    found = record.jobs.get(job)
+    assert found is not None
+    assert found.state is JobState.FAILED
+    assert record.models.all() == []
+    return str(found.failure)
+
+
+def test_a_loss_that_is_no_number_fails_the_job_with_a_reason(record: Record, settings: Settings) -> None:
+    job = accept(record, replace(REQUEST, learning_rate=float("nan")))
+    trainer(record, settings).train(job)
+    assert "expected finite losses" in failure_of(record, job)
+    assert not list((settings.state_dir / "training").iterdir())
+
+
+def test_a_batch_that_does_not_fit_is_not_tried_again(
+    record: Record, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("models.training.fit._epoch", exhausted)
+    job = accept(record, REQUEST)
+    trainer(record, settings).train(job)
+    assert "batch size of 4 or less" in failure_of(record, job)
+
+
+def test_what_breaks_off_three_times_without_an_epoch_fails_with_its_last_words(
+    record: Record, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(candidate, "training_images", broken)
+    job = accept(record, REQUEST)
+    for _ in range(3):
+        trainer(record, settings).train(job)
+        found = record.jobs.get(job)
+        assert found is not None
+        assert found.state is JobState.RUNNING
+    trainer(record, settings).train(job)
+    assert failure_of(record, job) == (
+        "3 tries ended without an epoch; the last said: OSError: the disk is full"
+    )
+
+
+def test_a_process_that_is_killed_three_times_fails_the_job(record: Record, settings: Settings) -> None:
+    job = accept(record, REQUEST)
+    expired = TrainingRepository(record.database, lease_s=-1.0)
+    for _ in range(3):
+        assert expired.claim(job, worker="killed") is not None
+    trainer(record, settings).train(job)
+    assert "the process was killed each time" in failure_of(record, job)
+
+
+def test_messages_that_are_doubled_late_or_wrong_change_nothing(record: Record, settings: Settings) -> None:
+    job = accept(record, REQUEST)
+    lease = record.trainings.claim(job, worker="other")
+    assert lease is not None
+    trainer(record, settings).train(job)
+    trainer(record, settings).train("nobody's")
+    assert record.trainings.renew(lease)
+    record.trainings.insert("early", REQUEST)  # its job is not accepted yet
+    trainer(record, settings).train("early")
+    assert record.trainings.claim("early", worker="other") is not None
+
+
+def test_a_training_waits_between_two_batches_while_live_cutouts_do(
+    record: Record, settings: Settings
+) -> None:
+    record.shards.insert("j1", [[Item("a", "a", "0" * 64)]], priority="live")
+    job = accept(record, REQUEST)
+    thread = threading.Thread(target=trainer(record, settings, shared=True).train, args=[job])
+    thread.start()
+    until(lambda: doing(record, job) == "paused for live cutouts")
+    before = record.trainings.get(job)
+    assert before is not None
+    assert before.epochs == ()
+    record.shards.remove("j1")
+    thread.join(120)
+    after = record.trainings.get(job)
+    assert after is not None
+    assert after.version == "rb@1"
+
+
+def test_a_training_on_a_device_of_its_own_does_not_wait(record: Record, settings: Settings) -> None:
+    record.shards.insert("j1", [[Item("a", "a", "0" * 64)]], priority="live")
+    job = accept(record, REQUEST)
+    trainer(record, settings).train(job)
+    after = record.trainings.get(job)
+    assert after is not None
+    assert after.version == "rb@1"
+
+
+def test_a_number_that_somebody_else_took_meanwhile_is_left_to_them(
+    record: Record, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(record, "rb@1")
+    monkeypatch.setattr(record.models, "next_version", _first_of(["rb@1", "rb@2"]))
+    job = accept(record, REQUEST)
+    trainer(record, settings).train(job)
+    assert [card.version for card, _ in record.models.all()] == ["rb@1", "rb@2"]
+
+
+def test_a_checkpoint_that_is_gone_fails_the_job(record: Record, settings: Settings) -> None:
+    job = accept(record, replace(REQUEST, epochs=3))
+
+    def stopping() -> bool:
+        found = record.trainings.get(job)
+        assert found is not None
+        return bool(found.epochs)
+
+    trainer(record, settings, stopping=stopping).train(job)
+    lease = record.trainings.claim(job, worker="look")
+    assert lease is not None
+    assert lease.checkpoint is not None
+    record.blobs.delete(lease.checkpoint.sha256)
+    record.trainings.release(lease, counts=False)
+    trainer(record, settings).train(job)
+    assert f"blob {lease.checkpoint.sha256} is not in the store" in failure_of(record, job)
+
+
+def doing(record: Record, job: str) -> str | None:
+    found = record.trainings.get(job)
+    return None if found is None else found.doing
+
+
+def until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not what():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+def _first_of(versions: list[str]) -> Callable[[str], str]:
+    left = iter(versions)
+    return lambda _: next(left)

@@ -1,0 +1,221 @@
+"""Works on one training job: claim, go on from its checkpoint, train, measure, register, close."""
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from core.errors import CallerError, Conflict, Misconfigured
+from core.model_card import ModelCard
+from core.settings import Settings
+from core.training import Checkpoint, TrainingLease
+from models.training.failures import TrainingFailed
+from storage.record import Record
+from worker.heartbeat import Heartbeat
+from worker.training_device import TrainingDevice
+
+_log = logging.getLogger(__name__)
+MOST_TRIES = 3
+LOOK_EVERY_S = 0.5
+PAUSE_S = 0.2
+
+
+class LeaseLost(Exception):
+    """The job was cancelled, or somebody else works on it."""
+
+
+class Stopping(Exception):
+    """This process is to end."""
+
+
+class JobTrainer:
+    """The trainer of this process.
+
+    Parameters
+    ----------
+    scratch : a folder for checkpoints and bundles on their way.
+    stopping : whether this process is to end soon.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        settings: Settings,
+        *,
+        device: TrainingDevice,
+        worker: str,
+        scratch: Path,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._record, self._settings, self._device = record, settings, device
+        self._worker, self._scratch, self._stopping = worker, scratch, stopping
+
+    def train(self, job: str) -> None:
+        """Work on a training if it can be claimed; a doubled, late or wrong message changes nothing."""
+        lease = self._record.trainings.claim(job, worker=self._worker)
+        if lease is None:
+            return
+        if self._record.jobs.start(job) is None:
+            self._give_back(lease)
+            return
+        if lease.tries > MOST_TRIES:
+            self._fail(lease, f"{MOST_TRIES} tries ended without an epoch; {_last_words(lease)}")
+            return
+        renew = partial(self._record.trainings.renew, lease)
+        with Heartbeat(renew, every_s=self._settings.scoring.heartbeat_s, name=job) as heartbeat:
+            self._attempt(lease, heartbeat)
+
+    def _attempt(self, lease: TrainingLease, heartbeat: Heartbeat) -> None:
+        where = {"job": lease.job}
+        try:
+            self._work(lease, heartbeat)
+        except LeaseLost:
+            _log.warning("training lost or cancelled; its epochs so far stay", extra=where)
+        except Stopping:
+            self._record.trainings.release(lease, counts=False)
+            _log.info("training given back", extra=where)
+        except (CallerError, Misconfigured, TrainingFailed) as error:
+            self._fail(lease, str(error))
+        except Exception as error:  # noqa: BLE001  whatever it was, it is told, and the try counts
+            _log.exception("training broke off", extra=where)
+            self._record.trainings.note(lease, last_error=f"{type(error).__name__}: {error}"[:500])
+            self._record.trainings.release(lease, counts=True)
+
+    def _work(self, lease: TrainingLease, heartbeat: Heartbeat) -> None:
+        from models.training.candidate import hardware, measure, train_candidate
+
+        watcher = _Watcher(
+            self._record, lease, heartbeat, shared=self._device.shared, stopping=self._stopping
+        )
+        self._record.trainings.note(lease, device=hardware())
+        self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=self._scratch) as name:
+            folder = Path(name)
+            checkpoint = folder / "checkpoint.npz"
+            if lease.checkpoint is not None:
+                self._record.blobs.get_file(lease.checkpoint.sha256, checkpoint)
+            card = train_candidate(
+                lease.request,
+                self._record,
+                self._settings.training,
+                precision=self._device.precision,
+                folder=folder,
+                on_batch=watcher.look,
+                on_epoch=_EpochKeeper(self._record, lease, checkpoint),
+                tell=watcher.tell,
+            )
+            watcher.tell("measuring")
+            metrics, plots = measure(lease.request, self._settings.training, folder=folder)
+            watcher.look()
+            stored = {n: self._record.blobs.put(file.read_bytes()) for n, file in plots.items()}
+            weights = (folder / "weights.npz").read_bytes()
+        measured = card.model_copy(update={"metrics": metrics, "plots": stored})
+        self._register(lease, measured, weights)
+        for job, sha256 in self._record.trainings.spent_checkpoints(lease.job):
+            self._record.blobs.delete(sha256)
+            self._record.trainings.forget_checkpoint(job, sha256)
+
+    def _register(self, lease: TrainingLease, card: ModelCard, weights: bytes) -> None:
+        """Make it a candidate under a number that is free; one that was set aside before is used again."""
+        version = lease.version or self._record.models.next_version(card.classifier)
+        while True:
+            if not self._record.trainings.set_aside(lease, version):
+                raise LeaseLost
+            try:
+                self._record.models.register(card.model_copy(update={"version": version}), weights)
+                break
+            except Conflict:
+                version = self._record.models.next_version(card.classifier)
+        if not self._record.trainings.close(lease):
+            raise LeaseLost
+        self._record.jobs.finish(lease.job)
+        _log.info("training done", extra={"job": lease.job, "version": version})
+
+    def _fail(self, lease: TrainingLease, reason: str) -> None:
+        _log.error("training failed: %s", reason, extra={"job": lease.job})
+        self._record.jobs.fail(lease.job, reason)
+        self._record.trainings.cancel(lease.job)
+
+    def _give_back(self, lease: TrainingLease) -> None:
+        """Return a training whose job was not accepted, or not yet; one of an ended job is cancelled."""
+        if self._record.jobs.get(lease.job) is None:
+            self._record.trainings.release(lease, counts=False)
+        else:
+            self._record.trainings.cancel(lease.job)
+
+
+class _Watcher:
+    """Looks up between two batches: is it still wanted, has the process to end, does live scoring wait."""
+
+    def __init__(
+        self,
+        record: Record,
+        lease: TrainingLease,
+        heartbeat: Heartbeat,
+        *,
+        shared: bool,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._record, self._lease, self._heartbeat = record, lease, heartbeat
+        self._shared, self._stopping = shared, stopping
+        self._doing, self._next_look = "", 0.0
+
+    def tell(self, doing: str) -> None:
+        """Note what is done now."""
+        if doing != self._doing:
+            self._doing = doing
+            if not self._record.trainings.note(self._lease, doing=doing):
+                raise LeaseLost
+
+    def look(self) -> None:
+        """Raises LeaseLost or Stopping; waits while live cutouts do, where the device is shared."""
+        before = self._doing
+        while self._wanted() and self._must_wait():
+            self.tell("paused for live cutouts")
+            time.sleep(PAUSE_S)
+        self.tell(before)
+
+    def _wanted(self) -> bool:
+        if self._heartbeat.lost:
+            raise LeaseLost
+        if self._stopping():
+            raise Stopping
+        return True
+
+    def _must_wait(self) -> bool:
+        """Whether live cutouts wait; looks at the record twice a second at most."""
+        if time.monotonic() < self._next_look and self._doing != "paused for live cutouts":
+            return False
+        self._next_look = time.monotonic() + LOOK_EVERY_S
+        try:
+            if self._record.trainings.held(self._lease.job, self._lease.token) is None:
+                raise LeaseLost
+            return self._shared and self._record.shards.any_live()
+        except PyMongoError as error:  # the heartbeat decides how long that may last
+            _log.warning("not looked: %s", type(error).__name__)
+            return False
+
+
+class _EpochKeeper:
+    """Keeps what an epoch left behind: its figures on record, its checkpoint in the blob store."""
+
+    def __init__(self, record: Record, lease: TrainingLease, file: Path) -> None:
+        self._record, self._lease, self._file = record, lease, file
+        self._kept = lease.checkpoint
+
+    def __call__(self, figures: dict[str, Any]) -> None:
+        checkpoint = Checkpoint(self._record.blobs.put_file(self._file), int(figures["epoch"]))
+        if not self._record.trainings.record_epoch(self._lease, figures, checkpoint):
+            raise LeaseLost
+        if self._kept is not None and self._kept.sha256 != checkpoint.sha256:
+            self._record.blobs.delete(self._kept.sha256)
+        self._kept = checkpoint
+
+
+def _last_words(lease: TrainingLease) -> str:
+    return f"the last said: {lease.last_error}" if lease.last_error else "the process was killed each time"

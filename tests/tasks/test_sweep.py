@@ -4,10 +4,21 @@ import pytest
 
 from core.errors import Unavailable
 from core.job import Item, Job, JobState, Priority, ShardResult
+from core.training import Checkpoint, TrainingRequest
 from storage.record import Record
 from storage.shards import ShardRepository
+from storage.trainings import TrainingRepository
 from tasks.sweep import RecordSweeper
 
+TRAINING = TrainingRequest(
+    classifier="rb",
+    dataset="sample",
+    architecture="vgg6",
+    recipe="default",
+    epochs=3,
+    batch_size=8,
+    seed=1,
+)
 SHARD = [Item("a.jpg", "a", "1" * 64)]
 
 
@@ -16,6 +27,7 @@ class Queue:
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, int]] = []
+        self.trainings: list[str] = []
         self.away = False
 
     def tell(self, shards: list[tuple[str, int]], priority: Priority) -> None:
@@ -27,6 +39,16 @@ class Queue:
         if self.away:
             raise Unavailable("away")
         return len(self.messages) if priority == "live" else 0
+
+    def tell_trainings(self, jobs: list[str]) -> None:
+        if self.away:
+            raise Unavailable("away")
+        self.trainings += jobs
+
+    def trainings_queued(self) -> int:
+        if self.away:
+            raise Unavailable("away")
+        return len(self.trainings)
 
 
 @pytest.fixture
@@ -93,3 +115,58 @@ def test_shards_of_a_job_whose_cancel_was_cut_short_are_cancelled(
     assert record.jobs.cancel("j1")
     sweeper.sweep()
     assert not record.shards.any_open("j1")
+
+
+def accept_training(record: Record, job: str) -> None:
+    record.trainings.insert(job, TRAINING)
+    record.jobs.accept(Job(job, (), "bulk", "me", items=0, shards=0, kind="train"))
+
+
+def test_a_training_is_told_of_once_and_again_when_its_message_or_its_worker_was_lost(
+    sweeper: RecordSweeper, queue: Queue, record: Record
+) -> None:
+    accept_training(record, "t1")
+    queue.away = True
+    sweeper.sweep()
+    queue.away = False
+    for _ in range(2):
+        sweeper.sweep()
+    assert queue.trainings == ["t1"]
+    queue.trainings.clear()
+    sweeper.sweep()
+    assert queue.trainings == ["t1"]
+    queue.trainings.clear()
+    TrainingRepository(record.database, lease_s=-1.0).claim("t1", worker="dead")
+    sweeper.sweep()
+    assert queue.trainings == ["t1"]
+
+
+def test_a_training_whose_trainer_died_before_its_job_was_finished_is_finished(
+    sweeper: RecordSweeper, record: Record
+) -> None:
+    accept_training(record, "t1")
+    lease = record.trainings.claim("t1", worker="one")
+    assert lease is not None
+    sweeper.sweep()
+    found = record.jobs.get("t1")
+    assert found is not None
+    assert not found.state.ended
+    assert record.trainings.close(lease)
+    sweeper.sweep()
+    found = record.jobs.get("t1")
+    assert found is not None
+    assert found.state is JobState.FINISHED
+
+
+def test_a_training_whose_cancel_was_cut_short_is_cancelled_and_its_checkpoint_removed(
+    sweeper: RecordSweeper, record: Record
+) -> None:
+    accept_training(record, "t1")
+    lease = record.trainings.claim("t1", worker="one")
+    assert lease is not None
+    sha256 = record.blobs.put(b"a checkpoint")
+    assert record.trainings.record_epoch(lease, {"epoch": 1}, Checkpoint(sha256, 1))
+    assert record.jobs.cancel("t1")
+    sweeper.sweep()
+    assert not record.trainings.renew(lease)
+    assert sha256 not in record.blobs

@@ -34,7 +34,8 @@ def test_a_shipped_card_tells_what_ships(shipped: Shipped) -> None:
     assert card.weights.bytes == len(data) < 5_000_000
     assert card.weights.dtype == "float16"
     assert card.parameters == network.count_params()
-    assert {"seed", "preset", "epochs", "hardware", "seconds", "command"} <= card.training.keys()
+    assert {"seed", "epochs", "hardware", "seconds", "command"} <= card.training.keys()
+    assert card.training.keys() & {"preset", "dataset"}
 
 
 def test_every_figure_of_a_shipped_card_has_its_command(shipped: Shipped) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from api.multipart import Part, parts_of
 from api.services import Services
 from core.errors import InvalidRequest, TooLarge
+from core.instrument import DEFAULT_INSTRUMENT
 from core.job import Item, Priority, Rejection
 from core.settings import Limits
 from cutouts.archives import ImageArchive, Member
@@ -41,6 +42,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid")
     models: Annotated[list[str], BeforeValidator(_split), Field(max_length=32)] = []
     priority: Priority | None = None
+    instrument: str = DEFAULT_INSTRUMENT
 
 
 class Reference(BaseModel):
@@ -69,7 +71,7 @@ class Submission:
     def fingerprint(self) -> str:
         """The same for the same contents, whatever their order."""
         contents = sorted((i.name, i.sha256 or i.reference or str(i.rejection)) for i in self.items)
-        options = self.options.model_dump(include={"models", "priority"})
+        options = self.options.model_dump(include={"models", "priority", "instrument"})
         return hashlib.sha256(json.dumps([contents, options], sort_keys=True).encode()).hexdigest()
 
     @property

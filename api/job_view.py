@@ -25,7 +25,10 @@ class TrainingView(BaseModel):
 
 
 class JobView(BaseModel):
-    """A job, and what became of its items so far, counted from its shards."""
+    """A job, and what became of its items so far, counted from its shards.
+
+    While it is being planned, `items` are those that are planned so far.
+    """
 
     id: str
     kind: str
@@ -43,6 +46,10 @@ class JobView(BaseModel):
     created: datetime | None
     finished: datetime | None
     failure: str | None
+    filter: str | None
+    rank: int
+    share: float | None
+    paused: bool
     training: TrainingView | None
 
 
@@ -58,7 +65,7 @@ def view_of(record: Record, job: Job) -> JobView:
         priority=job.priority,
         owner=job.owner,
         versions=list(job.versions),
-        items=job.items,
+        items=job.items or progress.items,
         scored=progress.scored,
         rejected=progress.rejected,
         shards=job.shards,
@@ -68,6 +75,10 @@ def view_of(record: Record, job: Job) -> JobView:
         created=job.created,
         finished=job.finished,
         failure=job.failure,
+        filter=job.selection,
+        rank=job.rank,
+        share=job.share,
+        paused=job.paused,
         training=None if training is None else _training(training),
     )
 

@@ -11,11 +11,13 @@ from api.problems import install_problems
 from api.routes import (
     auth,
     cutouts,
+    datasets,
     health,
     job_events,
     jobs,
     model_plots,
     models,
+    rescore,
     submit,
     tokens,
     training,
@@ -51,7 +53,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(ReadableStartup)
     for open_room in (health, auth):
         app.include_router(open_room.router)
-    for room in (tokens, submit, training, jobs, job_events, cutouts, models, model_plots, workers):
+    for room in (
+        tokens,
+        submit,
+        training,
+        rescore,
+        jobs,
+        job_events,
+        cutouts,
+        models,
+        model_plots,
+        datasets,
+        workers,
+    ):
         app.include_router(room.router, dependencies=_NEEDS_TOKEN)
     app.add_api_route("/openapi.json", app.openapi, include_in_schema=False)
     return app

@@ -18,6 +18,7 @@ from storage.record import Record, open_record
 from tasks.app import app as celery_app
 from tasks.messenger import Messenger
 from tasks.submit import Submitter
+from tasks.submit_rescore import RescoreSubmitter
 from tasks.submit_training import TrainingSubmitter
 
 BLOB_WRITERS = 8
@@ -33,6 +34,7 @@ class Services:
     messenger: Messenger
     submitter: Submitter
     training_submitter: TrainingSubmitter
+    rescore_submitter: RescoreSubmitter
     blob_writers: ThreadPoolExecutor
     spool_dir: Path
     logins: Logins
@@ -57,8 +59,17 @@ def open_services(settings: Settings) -> Iterator[Services]:
         spool_dir = settings.state_dir / "uploads"
         spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         submitter = Submitter(record, messenger, settings.scoring)
-        trainings = TrainingSubmitter(record, messenger)
-        yield Services(settings, record, messenger, submitter, trainings, writers, spool_dir, Logins())
+        yield Services(
+            settings=settings,
+            record=record,
+            messenger=messenger,
+            submitter=submitter,
+            training_submitter=TrainingSubmitter(record, messenger),
+            rescore_submitter=RescoreSubmitter(record),
+            blob_writers=writers,
+            spool_dir=spool_dir,
+            logins=Logins(),
+        )
     finally:
         writers.shutdown()
         record.close()

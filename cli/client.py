@@ -110,11 +110,15 @@ class Client:
         self._token = login.token()
 
     def submit_files(
-        self, files: Sequence[File], *, models: Sequence[str] = (), priority: str | None = None
+        self,
+        files: Sequence[File],
+        *,
+        models: Sequence[str] = (),
+        priority: str | None = None,
+        instrument: str | None = None,
     ) -> Json:
         """Upload files to be scored, as one job. However often this has to try, it is one job."""
-        fields = {"models": ",".join(models), "priority": priority or ""}
-
+        fields = {"models": ",".join(models), "priority": priority or "", "instrument": instrument or ""}
         boundary = secrets.token_hex(16)
 
         def body() -> MultipartBody:
@@ -123,17 +127,30 @@ class Client:
         return self._submit(body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
 
     def submit_references(
-        self, references: Sequence[str], *, models: Sequence[str] = (), priority: str | None = None
+        self,
+        references: Sequence[str],
+        *,
+        models: Sequence[str] = (),
+        priority: str | None = None,
+        instrument: str | None = None,
     ) -> Json:
         """Have references scored, as one job."""
         wanted: Json = {"references": list(references), "models": list(models)}
-        if priority:
-            wanted["priority"] = priority
+        wanted |= {"priority": priority} if priority else {}
+        wanted |= {"instrument": instrument} if instrument else {}
         return self._submit(None, {}, json=wanted)
 
     def submit_training(self, wanted: Mapping[str, Any]) -> Json:
         """Have a network trained. However often this has to try, it is one job."""
         return self._submit(None, {}, json=dict(wanted), path="/v1/jobs/train")
+
+    def submit_rescoring(self, wanted: Mapping[str, Any]) -> Json:
+        """Have cutouts on record scored, or with `dry_run` counted; one job, however often this tries."""
+        return self._submit(None, {}, json=dict(wanted), path="/v1/jobs/rescore")
+
+    def change_job(self, job: str, **changes: Any) -> Json:
+        """Pause a job, let it go on, or change its rank."""
+        return self._ask("PATCH", f"/v1/jobs/{job}", json=changes)
 
     def job(self, job: str) -> Json:
         """One job, with its progress."""
@@ -197,6 +214,30 @@ class Client:
     def archive(self, version: str) -> Json:
         """Let a version be used no longer."""
         return self._ask("POST", f"/v1/models/{version}/archive")
+
+    def datasets(self) -> list[Json]:
+        """Every data set, the newest first."""
+        found: list[Json] = self._ask("GET", "/v1/datasets")["datasets"]
+        return found
+
+    def dataset(self, name: str) -> Json:
+        """The card of one data set."""
+        return self._ask("GET", f"/v1/datasets/{name}")
+
+    def freeze_files(self, files: Sequence[File], wanted: Mapping[str, str]) -> Json:
+        """Freeze a data set from labelled files. However often this has to try, it is one data set."""
+        boundary = secrets.token_hex(16)
+
+        def body() -> MultipartBody:
+            return MultipartBody(files, wanted, boundary=boundary)
+
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        return self._ask("POST", "/v1/datasets", body, headers=headers, answer_s=ACCEPT_S)
+
+    def freeze_labels(self, wanted: Mapping[str, Any]) -> Json:
+        """Freeze a data set from the labels on record."""
+        asked = {**wanted, "from": "labels"}
+        return self._ask("POST", "/v1/datasets", json=asked, answer_s=ACCEPT_S)
 
     def _submit(
         self,

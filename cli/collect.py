@@ -13,7 +13,7 @@ from cutouts.archives import IMAGE_SUFFIXES
 
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://")
 _GLOB = re.compile(r"[*?\[]")
-_EXPECTED = "expected .jpg, .jpeg or .png files"
+_EXPECTED = "expected .jpg, .jpeg, .png, .fits, .fits.gz or .fits.fz files"
 
 
 @dataclass(frozen=True)
@@ -95,4 +95,4 @@ def _refuse(error: OSError) -> None:
 
 def _is_image(path: Path) -> bool:
     hidden = path.name.startswith(".")
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and not path.is_dir()
+    return path.name.lower().endswith(IMAGE_SUFFIXES) and not hidden and not path.is_dir()

@@ -20,9 +20,18 @@ FORMS = ("bundle", "keras", "savedmodel", "onnx")
 
 
 def import_model(
-    client: Client, path: Path, *, architecture: Path | None, version: str | None, threshold: float
+    client: Client,
+    path: Path,
+    *,
+    architecture: Path | None,
+    version: str | None,
+    threshold: float,
+    recipe: str | None = None,
+    classes: str | None = None,
 ) -> dict[str, Any]:
-    """Register a bundle's folder, or the predecessors' files, as a candidate; returns its card.
+    """Register a bundle's folder, the predecessors' files, or, by its recipe, any network, as a candidate.
+
+    Returns its card.
 
     A process of `models` reads the files and checks weights against architecture before anything is sent.
     Raises InvalidRequest with what it said.
@@ -32,10 +41,15 @@ def import_model(
         return client.add_model(_archive(path))
     if version is None:
         raise InvalidRequest(f"no version for {path.name}; expected --version, such as rb@9")
-    words = ["--architecture", str(architecture)] if architecture else []
-    words += ["--weights", str(path), "--version", version, "--threshold", str(threshold)]
+    words = ["--version", version, "--threshold", str(threshold)]
+    if recipe is None:
+        words += ["--architecture", str(architecture)] if architecture else []
+        words = ["import-published", "--weights", str(path), *words]
+    else:
+        words += ["--classes", classes] if classes else []
+        words = ["import", str(path), "--recipe", recipe, *words]
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
-        _models("import-published", *words, "--out", folder)
+        _models(*words, "--out", folder)
         return client.add_model(_archive(Path(folder)))
 
 

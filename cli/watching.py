@@ -65,7 +65,7 @@ def await_job(client: Client, job_id: str) -> dict[str, Any]:
 def has_ended(job: dict[str, Any]) -> bool:
     """Whether nothing more will happen to a job."""
     ended = job["state"] in ("finished", "cancelled", "failed")
-    return ended or (job.get("training") is None and job["shards_open"] == 0)
+    return ended or (job.get("kind", "score") == "score" and job["shards_open"] == 0)
 
 
 def told(job: dict[str, Any]) -> str:
@@ -110,6 +110,10 @@ def _scoring_told(job: dict[str, Any]) -> str:
         words.append(f"{job['rate']:.1f}/s")
     if job["seconds_left"] and not has_ended(job):
         words.append(f"{duration(job['seconds_left'])} left")
-    if not done and not has_ended(job):
+    if job["state"] == "planning":
+        words.append("still being planned")
+    if job.get("paused"):
+        words.append("paused")
+    elif not done and not has_ended(job):
         words.append("waiting for a worker")
     return ", ".join(words)

@@ -31,3 +31,20 @@ def is_plausible(scores: Mapping[str, float], thresholds: Mapping[str, float]) -
         family = classifier_of(version)
         passed[family] = passed.get(family, False) or scores[version] >= threshold
     return all(passed.values())
+
+
+def best_members(scores: Mapping[str, float]) -> dict[str, tuple[str, float]]:
+    """(version, score) of the member of each family that scores highest; the first of equals."""
+    best: dict[str, tuple[str, float]] = {}
+    for version, score in scores.items():
+        family = classifier_of(version)
+        if family not in best or score > best[family][1]:
+            best[family] = (version, score)
+    return best
+
+
+def checked_threshold(value: float) -> float:
+    """A threshold that somebody sets; raises InvalidRequest unless it is between 0 and 1, and neither."""
+    if not 0 < value < 1:
+        raise InvalidRequest(f"threshold {value}; expected a number above 0 and below 1")
+    return value

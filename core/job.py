@@ -7,14 +7,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from core.instrument import Instrument
+
 Priority = Literal["live", "bulk"]
-JobKind = Literal["score", "train"]
+JobKind = Literal["score", "train", "rescore"]
 
 
 class JobState(StrEnum):
-    """The life of a job: accepted, running, then one of the three ends."""
+    """The life of a job: accepted, or planned while it is worked on, running, then one of the three ends."""
 
     ACCEPTED = "accepted"
+    PLANNING = "planning"
     RUNNING = "running"
     FINISHED = "finished"
     CANCELLED = "cancelled"
@@ -57,7 +60,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Job:
-    """A job. One that scores has the exact versions it uses, and how many items; one that trains has none."""
+    """A job. One that scores has the exact versions it uses, and how many items; one that trains has none.
+
+    Parameters
+    ----------
+    items, shards : of a rescoring job, known once it is planned.
+    instrument : the profile that its cutouts are read by, as it was when the job was accepted.
+    selection : of a rescoring job, the filter of its cutouts, which names exact versions.
+    rank : of the jobs of one priority, those with a higher rank are worked on first.
+    share : of the workers, that it may take at a time, 0 to 1; None for all.
+    paused : nobody begins with more of it.
+    """
 
     id: str
     versions: tuple[str, ...]
@@ -71,6 +84,11 @@ class Job:
     failure: str | None = None
     finished: datetime | None = None
     kind: JobKind = "score"
+    instrument: Instrument | None = None
+    selection: str | None = None
+    rank: int = 0
+    share: float | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True)

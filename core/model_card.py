@@ -6,6 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from core.family import RESERVED
+
 VERSION = re.compile(r"^(?P<classifier>[a-z][a-z0-9_]{0,31})@(?P<number>[1-9][0-9]{0,8})$")
 
 Stage = Literal["candidate", "production", "archived"]
@@ -47,4 +49,6 @@ class ModelCard(BaseModel):
             raise ValueError(
                 f"classifier {self.classifier!r} of {self.version}; expected that of the version"
             )
+        if self.classifier in RESERVED:
+            raise ValueError(f"classifier {self.classifier!r}; expected no name that a cutout's fields have")
         return self

@@ -6,13 +6,28 @@ from core.job import Rejection
 
 
 @dataclass(frozen=True)
+class Departure:
+    """One quantity in which a cutout departs from what networks were trained on, and the range expected."""
+
+    quantity: str
+    observed: float
+    expected: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """A score in 0..1, or a rejection; exactly one of the two."""
+    """A score in 0..1, or a rejection; exactly one of the two.
+
+    `instrument` names the profile that the cutout was read by; a score with departures in `uncalibrated` is
+    one that its network was not made for.
+    """
 
     cutout: str
     version: str
     score: float | None = None
     rejection: Rejection | None = None
+    instrument: str | None = None
+    uncalibrated: tuple[Departure, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.score is None) == (self.rejection is None):

@@ -5,10 +5,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from core.errors import Misconfigured
+from core.family import FAMILIES, NAME, RESERVED, Family
+from core.instrument import DEFAULT_INSTRUMENT, Instrument
 
 CONFIG_FILE = Path("config.json")
 
@@ -117,6 +119,29 @@ class Settings(BaseSettings):
     references: References = References()
     scoring: Scoring = Scoring()
     training: Training = Training()
+    families: dict[str, Family] = Field(
+        dict(FAMILIES), description="of networks, beside rb and sl: what their scores mean"
+    )
+
+    instruments: dict[str, Instrument] = Field({}, description="profiles beside the built-in ztf, by name")
+
+    @field_validator("families")
+    @classmethod
+    def _named_beside_ours(cls, families: dict[str, Family]) -> dict[str, Family]:
+        wrong = [name for name in families if not NAME.match(name) or name in RESERVED]
+        if wrong:
+            raise ValueError(f"a family named {wrong[0]!r}; expected a short name such as kd, and no field's")
+        return {**FAMILIES, **families}
+
+    @field_validator("instruments", mode="before")
+    @classmethod
+    def _named(cls, profiles: object) -> object:
+        """Give each profile the name that it stands under."""
+        if not isinstance(profiles, dict):
+            return profiles
+        if DEFAULT_INSTRUMENT in profiles:
+            raise ValueError(f"{DEFAULT_INSTRUMENT} is built in; expected another name for another profile")
+        return {n: {**p, "name": n} if isinstance(p, dict) else p for n, p in profiles.items()}
 
     @classmethod
     def settings_customise_sources(

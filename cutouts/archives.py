@@ -15,7 +15,7 @@ from core.errors import InvalidRequest, TooLarge, Unsafe
 from core.job import Rejection
 from core.settings import Limits
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".fits", ".fits.gz", ".fits.fz")
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _DRIVE = re.compile(r"^[A-Za-z]:")
@@ -78,10 +78,13 @@ class ImageArchive:
         Raises Unsafe where the bytes that come out are more than the headers made believe.
         """
         for info in self._images:
-            yield self._read(info)
+            yield self._read(info, self._limits.cutout_bytes)
 
-    def _read(self, info: zipfile.ZipInfo) -> Member:
-        largest = self._limits.cutout_bytes
+    def document(self, name: str, *, max_bytes: int) -> Member:
+        """One of `ignored`, with the checks that an image gets."""
+        return self._read(self._zip.getinfo(name), max_bytes)
+
+    def _read(self, info: zipfile.ZipInfo, largest: int) -> Member:
         if info.file_size > largest:
             return _rejected(info, "too_large", f"{info.file_size} bytes; expected at most {largest}")
         data = bytearray()
@@ -169,7 +172,7 @@ def _bomb(what: str) -> Unsafe:
 
 
 def _is_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def _is_litter(name: str) -> bool:

@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
+from core.instrument import DEFAULT_INSTRUMENT
+
 _STREAK = re.compile(r"strkid(\d{10,40})_pid(\d{8,40})")
 _PID_EPOCH = datetime(2017, 1, 1, tzinfo=UTC)
 MAX_NAME = 255
@@ -28,6 +30,19 @@ def night_of(cutout: str) -> str | None:
         return None
     days = int(match[2][:-9] or 0)
     return (_PID_EPOCH + timedelta(days=days)).strftime("%Y%m%d") if days < 100_000 else None
+
+
+def content_id(sha256: str, instrument: str = DEFAULT_INSTRUMENT) -> str:
+    """The id of a cutout that has no streak id: its sha256, after the instrument if that is not the default.
+
+    So the same bytes, read by two profiles, are two cutouts, each with scores of its own.
+    """
+    return sha256 if instrument == DEFAULT_INSTRUMENT else f"{instrument}:{sha256}"
+
+
+def instrument_of(cutout: str) -> str:
+    """The instrument whose profile a cutout's id says that it is read by."""
+    return cutout.rpartition(":")[0] or DEFAULT_INSTRUMENT
 
 
 def safe_name(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.errors import ServiceError
+from core.errors import InvalidRequest, ServiceError
 from core.training import ARCHITECTURES, RECIPES
 
 
@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=_seed, required=True, help="of the cutouts and the bootstrap")
     evaluate.add_argument("--count", type=int, help="how many cutouts; all that there are by default")
     evaluate.add_argument("--plots", type=Path, metavar="DIR", help="write the curves there, as SVG")
+    evaluate.add_argument("--against", metavar="MODEL", help="tell what changes against this one")
     evaluate.add_argument("--json", action="store_true", help="one JSON object on stdout")
     evaluate.add_argument(
         "--record", action="store_true", help="write the figures to the bundle's card as well"
@@ -79,6 +80,13 @@ def _add_exchange(verbs: Any) -> None:
     published.add_argument("--version", required=True, help="of the bundle, as rb@9")
     published.add_argument("--threshold", type=float, default=0.5)
     published.add_argument("--out", type=Path, required=True, help="the bundle's folder")
+    network = verbs.add_parser("import", help="write any network with one sigmoid output as a bundle")
+    network.add_argument("file", type=Path, help="a .keras file of Keras's own layers")
+    network.add_argument("--version", required=True, help="of the bundle, as kd@1")
+    network.add_argument("--recipe", required=True, help="what makes its images, as deepstreaks-1")
+    network.add_argument("--threshold", type=float, default=0.5)
+    network.add_argument("--classes", metavar="NO,YES", help="what 0 and 1 mean; the family's by default")
+    network.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     export = verbs.add_parser("export", help="write a bundle in a format that others read")
     export.add_argument("model", help="a shipped version, as rb@1, or a bundle's folder")
     export.add_argument("--form", choices=("keras", "savedmodel", "onnx"), required=True)
@@ -116,7 +124,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from models.evaluation import evaluate_bundle
+    from models.evaluation import evaluate_bundle, lines_of
 
     found = evaluate_bundle(
         options.model,
@@ -125,6 +133,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         count=options.count,
         record=options.record,
         plots=options.plots,
+        against=options.against,
     )
     if options.json:
         print(json.dumps(found))
@@ -135,6 +144,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     print(f"  true 0: {tn} called 0, {fp} called 1    TNR {found['tnr']:.4f}")
     print(f"  true 1: {fn} called 0, {tp} called 1    TPR {found['tpr']:.4f}    AUC {found['auc']:.4f}")
     print(f"  AUC between {low:.4f} and {high:.4f} (95 %)")
+    if "against" in found:
+        print("\n".join(lines_of(found["against"])))
     for file in found.get("plots", []):
         print(f"  {file}")
     return 0
@@ -176,6 +187,39 @@ def _import_published(options: argparse.Namespace) -> int:
     return 0
 
 
+def _import(options: argparse.Namespace) -> int:
+    from core.settings import load_settings
+    from models.legacy import import_network
+
+    classes = _classes(options.classes)
+    if classes is None:
+        family = load_settings().families.get(options.version.partition("@")[0])
+        classes = None if family is None else family.classes
+    card = import_network(
+        options.file,
+        version=options.version,
+        recipe=options.recipe,
+        folder=options.out,
+        threshold=options.threshold,
+        classes=classes,
+    )
+    print(
+        f"{card.version}: {card.architecture}, {card.parameters} parameters, written to {options.out}",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _classes(given: str | None) -> tuple[str, str] | None:
+    """`ditch,keep` as two names; raises InvalidRequest for other numbers of them."""
+    if given is None:
+        return None
+    names = [name.strip() for name in given.split(",")]
+    if len(names) != 2 or not all(names):
+        raise InvalidRequest(f"classes {given!r:.60}; expected two names, such as ditch,keep")
+    return names[0], names[1]
+
+
 def _check(options: argparse.Namespace) -> int:
     from models.bundle import find_bundle, load_network, read_card, read_weights
 
@@ -201,6 +245,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "examine": _examine,
     "check": _check,
     "import-published": _import_published,
+    "import": _import,
     "export": _export,
 }
 

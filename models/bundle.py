@@ -5,7 +5,9 @@ The weights are plain arrays: reading them executes nothing.
 
 import hashlib
 import io
+import json
 import zipfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from core.errors import Misconfigured
+from core.errors import InvalidRequest, Misconfigured
+from core.family import FAMILIES
 from core.model_card import VERSION, ModelCard, Weights
 from models.architectures import build
+from models.architectures.described import IMPORTED, Described, as_json, build_described, from_json
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.npz"
 SHIPPED = Path(__file__).parent / "shipped"
 EIGHT_BIT = "int8"
 SCALE = "/scale"
-CLASSES = {"rb": ("bogus", "real"), "sl": ("long", "short")}
+DESCRIPTION = "description"
+MAX_DESCRIPTION_BYTES = 4 * 2**20
+_DAMAGED = (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile)
 
 
 def write_bundle(
@@ -36,23 +42,27 @@ def write_bundle(
     recipe: str = "deepstreaks-1",
     threshold: float = 0.5,
     dtype: str = "float16",
+    classes: tuple[str, str] | None = None,
+    description: Sequence[Described] | None = None,
     training: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
 ) -> ModelCard:
     """Write a network as a bundle and return its card.
 
-    `dtype` is float32, float16, or int8 for kernels of 8 bits with a scale for each output channel.
+    `dtype` is float32, float16, or int8 for kernels of 8 bits with a scale for each output channel;
+    `classes` are what 0 and 1 mean, the family's by default. A network that is none of our architectures
+    has its `description`, which goes beside the weights.
     Raises Misconfigured when the version is malformed, or a weight is not finite as `dtype`.
     """
     match = VERSION.match(version)
     if match is None:
         raise Misconfigured(f"version {version!r}; expected a classifier and a number, as rb@3")
     classifier = match["classifier"]
-    packed = _pack(network, dtype)
+    packed = _pack(network, dtype, description)
     card = ModelCard(
         version=version,
         classifier=classifier,
-        classes=CLASSES.get(classifier, ("0", "1")),
+        classes=classes or (FAMILIES[classifier].classes if classifier in FAMILIES else ("0", "1")),
         architecture=architecture,
         parameters=network.count_params(),
         recipe=recipe,
@@ -111,7 +121,7 @@ def load_network(card: ModelCard, weights: bytes) -> keras.Model:
             f"weights of {card.version}: {len(weights)} bytes with sha256 {digest}; "
             f"expected {card.weights.bytes} bytes with sha256 {card.weights.sha256}"
         )
-    network = build(card.architecture)
+    network = _untrained(card, weights)
     if network.count_params() != card.parameters:
         raise Misconfigured(
             f"the card of {card.version} says {card.parameters} parameters; "
@@ -121,13 +131,40 @@ def load_network(card: ModelCard, weights: bytes) -> keras.Model:
     return network
 
 
+def _untrained(card: ModelCard, weights: bytes) -> keras.Model:
+    """The card's architecture, or the network that is described beside its weights."""
+    if card.architecture != IMPORTED:
+        return build(card.architecture)
+    try:
+        return build_described(_description(weights, card))[0]
+    except InvalidRequest as error:
+        raise Misconfigured(f"{card.version}: {error}") from error
+
+
+def _description(weights: bytes, card: ModelCard) -> list[Described]:
+    _refuse_swelling(weights, card)
+    try:
+        with np.load(io.BytesIO(weights), allow_pickle=False) as archive:
+            found = archive[DESCRIPTION] if DESCRIPTION in archive.files else np.empty(0)
+        if found.dtype != np.uint8 or found.ndim != 1 or not 0 < found.size <= MAX_DESCRIPTION_BYTES:
+            raise InvalidRequest(
+                f"its description is {found.dtype} {found.shape}; "
+                f"expected uint8 of at most {MAX_DESCRIPTION_BYTES} bytes"
+            )
+        return from_json(json.loads(found.tobytes()))
+    except (*_DAMAGED, RecursionError) as error:
+        raise InvalidRequest(f"its description can't be read: {error!s:.200}") from error
+
+
 def weight_names(network: keras.Model) -> list[str]:
     """Names such as `conv1/kernel`, in the order of `network.weights`."""
     return [f"{layer.name}/{weight.name}" for layer in network.layers for weight in layer.weights]
 
 
-def _pack(network: keras.Model, dtype: str) -> bytes:
+def _pack(network: keras.Model, dtype: str, description: Sequence[Described] | None) -> bytes:
     arrays: dict[str, NDArray[Any]] = {}
+    if description is not None:
+        arrays[DESCRIPTION] = np.frombuffer(json.dumps(as_json(description)).encode(), np.uint8)
     for name, value in zip(weight_names(network), network.get_weights(), strict=True):
         if dtype == EIGHT_BIT:
             arrays |= _in_eight_bits(name, value)
@@ -171,13 +208,14 @@ def _unpack(weights: bytes, network: keras.Model, card: ModelCard) -> list[NDArr
         expected |= _stored(name, shape, card.weights.dtype)
     try:
         with np.load(io.BytesIO(weights), allow_pickle=False) as archive:
-            if list(archive.files) != list(expected):
+            described = [DESCRIPTION] if card.architecture == IMPORTED else []
+            if list(archive.files) != [*described, *expected]:
                 raise Misconfigured(
                     f"weights of {card.version} hold {', '.join(archive.files) or 'nothing'}; "
-                    f"expected those of {card.architecture}: {', '.join(expected)}"
+                    f"expected those of {card.architecture}: {', '.join([*described, *expected])}"
                 )
             read = {name: _checked(name, archive[name], *told, card) for name, told in expected.items()}
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise Misconfigured(
             f"weights of {card.version} can't be read as an npz of plain arrays: {error}"
         ) from error

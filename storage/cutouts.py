@@ -22,6 +22,23 @@ class CutoutRecord:
     reference: str | None = None
 
 
+@dataclass(frozen=True)
+class KnownCutout:
+    """The sha256 that owns a cutout's id, None for none yet; a reference if kept by one; its night."""
+
+    sha256: str | None
+    reference: str | None
+    night: str | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the rule makes of a cutout, by the document that it was read from."""
+
+    cutout: Document
+    plausible: bool | None
+
+
 class CutoutRepository:
     """The collection `cutouts`."""
 
@@ -58,8 +75,17 @@ class CutoutRepository:
         """The document of one cutout."""
         return self._cutouts.find_one({"_id": cutout})
 
+    def unknown_nights(self, nights: Sequence[str]) -> list[str]:
+        """Those of these nights that no cutout on record is of."""
+        return [night for night in nights if self._cutouts.find_one({"night": night}, {"_id": True}) is None]
+
+    def known(self, ids: Sequence[str]) -> dict[str, KnownCutout]:
+        """By id, what is on record of cutouts; ids that nobody announced are not there."""
+        found = self._cutouts.find({"_id": {"$in": list(ids)}}, {"sha256": 1, "reference": 1, "night": 1})
+        return {d["_id"]: KnownCutout(d["sha256"], d.get("reference"), d.get("night")) for d in found}
+
     def set_production(self, fields: Mapping[str, Mapping[str, object]], *, where_none: bool = False) -> None:
-        """Set the production fields (rb, sl, plausible, versions) of cutouts, by id.
+        """Set the production fields (rb, sl, plausible, versions, scores, decided_by) of cutouts, by id.
 
         With `where_none` only those of cutouts that have none yet.
         """
@@ -72,6 +98,27 @@ class CutoutRepository:
                 ],
                 ordered=False,
             )
+
+    def undecided(self, setting: int, *, limit: int) -> list[Document]:
+        """Cutouts with production fields whose `plausible` was decided by another setting of thresholds."""
+        query = {"versions": {"$exists": True}, "decided_by": {"$ne": setting}}
+        return list(self._cutouts.find(query).limit(limit))
+
+    def decide(self, decisions: Sequence[Decision], *, setting: int) -> int:
+        """Note decisions by this setting of the thresholds; returns how many were noted.
+
+        One on a cutout that has the scores of other versions by now is not.
+        """
+        now = datetime.now(UTC)
+        changes = []
+        for decision in decisions:
+            cutout = decision.cutout
+            read = {key: cutout.get(key) for key in ("versions", "scores")}  # a score never changes
+            change: Document = {"decided_by": setting}
+            if cutout.get("plausible") != decision.plausible:
+                change |= {"plausible": decision.plausible, "last_modified": now}
+            changes.append(UpdateOne({"_id": cutout["_id"]} | read, {"$set": change}))
+        return self._cutouts.bulk_write(changes, ordered=False).matched_count if changes else 0
 
     def _insert_new(self, records: Sequence[CutoutRecord]) -> None:
         now = datetime.now(UTC)
@@ -91,8 +138,11 @@ class CutoutRepository:
 
 
 def _document(record: CutoutRecord, now: datetime) -> Document:
-    owner = record.sha256 if record.sha256 == record.id else None  # a streak id is owned once it was read
+    is_content = record.sha256 is not None and record.id.rpartition(":")[2] == record.sha256
+    owner = record.sha256 if is_content else None  # a streak id is owned once it was read
     document: Document = {"_id": record.id, "sha256": owner, "added": now}
+    if ":" in record.id:
+        document["instrument"] = record.id.partition(":")[0]
     if record.reference:
         document["reference"] = record.reference
     night = night_of(record.id)

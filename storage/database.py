@@ -18,6 +18,11 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("streakid", ASCENDING)]),
         IndexModel([("jd", ASCENDING), ("plausible", ASCENDING), ("streakid", ASCENDING)]),
         IndexModel([("midpoint_coordinates.radec_geojson", GEOSPHERE)]),
+        IndexModel(
+            [("decided_by", ASCENDING)],
+            partialFilterExpression={"versions": {"$exists": True}},
+            name="decided_by",
+        ),
     ],
     "outcomes": [IndexModel([("_id.version", ASCENDING), ("score", ASCENDING)])],
     "jobs": [
@@ -36,8 +41,30 @@ INDEXES: dict[str, list[IndexModel]] = {
             [(key, ASCENDING) for key in ("_id.job", "state", "size", "scored", "rejected")], name="progress"
         ),
         IndexModel([("state", ASCENDING), ("priority", ASCENDING), ("told", ASCENDING)]),
+        IndexModel(
+            [("state", ASCENDING), ("priority", ASCENDING), ("rank", DESCENDING), ("_id", ASCENDING)],
+            name="next",
+        ),
+        IndexModel(
+            [("closed", DESCENDING)],
+            partialFilterExpression={"priority": "bulk", "state": "done"},
+            name="closed",
+        ),
     ],
     "trainings": [IndexModel([("state", ASCENDING), ("told", ASCENDING)])],
+    "datasets": [
+        IndexModel([("fingerprint", ASCENDING)], unique=True),
+        IndexModel(
+            [("classifier", ASCENDING)],
+            unique=True,
+            partialFilterExpression={"benchmark": True},
+            name="one_benchmark",
+        ),
+    ],
+    "dataset_items": [IndexModel([("_id.dataset", ASCENDING), ("_id.n", ASCENDING)])],
+    "labels": [
+        IndexModel([("_id.classifier", ASCENDING), ("_id.cutout", ASCENDING), ("_id.person", ASCENDING)])
+    ],
     "models": [IndexModel([("classifier", ASCENDING), ("stage", ASCENDING)])],
     "tokens": [
         IndexModel([("user", ASCENDING)]),

@@ -1,15 +1,19 @@
 """Jobs: what people asked for. A job that is in this collection was accepted."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from core.errors import Conflict
+from core.instrument import Instrument
 from core.job import Job, JobKind, JobState
 from storage.database import Document, Mongo
 
-_OPEN = [JobState.ACCEPTED, JobState.RUNNING]
+_OPEN = [JobState.ACCEPTED, JobState.PLANNING, JobState.RUNNING]
+_PLANNED = [JobState.ACCEPTED, JobState.RUNNING]
 
 
 class JobRepository:
@@ -34,7 +38,14 @@ class JobRepository:
             "shards": job.shards,
             "state": job.state,
             "created": datetime.now(UTC),
+            "rank": job.rank,
         }
+        if job.selection is not None:
+            document["selection"] = job.selection
+        if job.share is not None:
+            document["share"] = job.share
+        if job.instrument is not None:
+            document["instrument"] = asdict(job.instrument)
         if idempotency_key is not None:
             document["idempotency"] = {"key": idempotency_key, "fingerprint": fingerprint}
         try:
@@ -63,8 +74,8 @@ class JobRepository:
         return found if found is not None and not found.state.ended else None
 
     def finish(self, job: str) -> bool:
-        """Note that every shard is done; False when the job had ended before."""
-        return self._end(job, JobState.FINISHED)
+        """Note that every shard is done; False when the job had ended before, or is not planned yet."""
+        return self._end(job, JobState.FINISHED, of=_PLANNED)
 
     def cancel(self, job: str) -> bool:
         """Note that nobody wants the rest; False when the job had ended before."""
@@ -74,18 +85,67 @@ class JobRepository:
         """Note that the rest can't be done, and why; False when the job had ended before."""
         return self._end(job, JobState.FAILED, failure=failure)
 
-    def open_ids(self, kind: JobKind = "score") -> list[str]:
-        """Ids of the jobs of a kind that have not ended."""
-        return [d["_id"] for d in self._jobs.find({"state": {"$in": _OPEN}, "kind": kind}, {"_id": True})]
+    def open_ids(self, *kinds: JobKind) -> list[str]:
+        """Ids of the jobs of these kinds that have not ended; of those that score where none is named."""
+        query = {"state": {"$in": _OPEN}, "kind": {"$in": kinds or ("score", "rescore")}}
+        return [d["_id"] for d in self._jobs.find(query, {"_id": True})]
+
+    def claim_plan(self, *, planner: str, lease_s: float) -> Job | None:
+        """A job whose plan nobody works on, of the highest rank, to be planned until the lease runs out."""
+        until = {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": int(lease_s * 1000)}}
+        free = {"$or": [{"planner": None}, {"$expr": {"$lt": ["$planned_until", "$$NOW"]}}]}
+        document = self._jobs.find_one_and_update(
+            {"state": JobState.PLANNING, **free},
+            [{"$set": {"planner": {"$literal": planner}, "planned_until": until}}],
+            sort=[("rank", -1), ("_id", 1)],
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if document is None else _job(document)
+
+    def renew_plan(self, job: str, *, planner: str, lease_s: float) -> Job | None:
+        """Extend the lease on a plan; the job as it is, or None when it ended or somebody else plans it."""
+        until = {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": int(lease_s * 1000)}}
+        document = self._jobs.find_one_and_update(
+            {"_id": job, "state": JobState.PLANNING, "planner": planner},
+            [{"$set": {"planned_until": until}}],
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if document is None else _job(document)
+
+    def end_plan(self, job: str, *, planner: str, items: int, shards: int) -> bool:
+        """Note that all shards of a job are on record; False when it ended or somebody else plans it."""
+        ended = self._jobs.update_one(
+            {"_id": job, "state": JobState.PLANNING, "planner": planner},
+            {
+                "$set": {"state": JobState.RUNNING, "items": items, "shards": shards},
+                "$unset": {"planner": "", "planned_until": ""},
+            },
+        )
+        return ended.modified_count == 1
+
+    def set_paused(self, job: str, *, paused: bool) -> bool:
+        """Note whether a job is paused; False when it has ended."""
+        changed = self._jobs.update_one({"_id": job, "state": {"$in": _OPEN}}, {"$set": {"paused": paused}})
+        return changed.matched_count == 1
+
+    def set_rank(self, job: str, rank: int) -> bool:
+        """Note a job's rank; False when it has ended."""
+        changed = self._jobs.update_one({"_id": job, "state": {"$in": _OPEN}}, {"$set": {"rank": rank}})
+        return changed.matched_count == 1
+
+    def shares(self) -> dict[str, float]:
+        """By job, the share of the workers that it may take, of those that have a limit."""
+        found = self._jobs.find({"state": {"$in": _OPEN}, "share": {"$exists": True}}, {"share": True})
+        return {document["_id"]: float(document["share"]) for document in found}
 
     def ended(self, jobs: Sequence[str]) -> set[str]:
         """Which of these jobs have ended."""
         query = {"_id": {"$in": list(jobs)}, "state": {"$nin": _OPEN}}
         return {d["_id"] for d in self._jobs.find(query, {"_id": True})}
 
-    def _end(self, job: str, state: JobState, **more: str) -> bool:
+    def _end(self, job: str, state: JobState, *, of: Sequence[JobState] = tuple(_OPEN), **more: str) -> bool:
         change = {"state": state, "finished": datetime.now(UTC)} | more
-        ended = self._jobs.update_one({"_id": job, "state": {"$in": _OPEN}}, {"$set": change})
+        ended = self._jobs.update_one({"_id": job, "state": {"$in": list(of)}}, {"$set": change})
         return ended.modified_count == 1
 
     def _earlier(self, owner: str, key: str, fingerprint: str) -> Job:
@@ -109,4 +169,9 @@ def _job(document: Document) -> Job:
         started=document.get("started"),
         finished=document.get("finished"),
         failure=document.get("failure"),
+        instrument=Instrument(**document["instrument"]) if "instrument" in document else None,
+        selection=document.get("selection"),
+        rank=document.get("rank", 0),
+        share=document.get("share"),
+        paused=document.get("paused", False),
     )

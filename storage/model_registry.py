@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from core.decision import classifier_of
+from core.decision import checked_threshold, classifier_of
 from core.errors import Conflict, InvalidRequest, Misconfigured, NotFound
 from core.model_card import ModelCard, Stage
+from cutouts.recipes import RECIPES
 from storage.blobs import BlobStore
 from storage.database import Document, Mongo
 
@@ -28,11 +29,17 @@ class ModelRegistry:
     def __init__(self, database: Mongo, blobs: BlobStore) -> None:
         self._models = database["models"]
         self._audit = database["audit"]
+        self._service = database["service"]
         self._client = database.client
         self._blobs = blobs
 
     def register(self, card: ModelCard, weights: bytes, *, stage: Stage = "candidate") -> None:
-        """Store a version's weights and card. Raises Conflict when the version exists with other weights."""
+        """Store a version's weights and card, as a candidate until somebody promotes it.
+
+        Raises Conflict when the version exists with other weights, InvalidRequest for weights that are not
+        those of the card and for a recipe that this release does not know.
+        """
+        refuse_unknown_recipe(card)
         if self._blobs.put(weights) != card.weights.sha256:
             raise InvalidRequest(f"{card.version}: the weights are not those of its card")
         document = card.model_dump(mode="json") | {"_id": card.version, "stage": stage}
@@ -69,27 +76,67 @@ class ModelRegistry:
         numbers = [_number(card) for card, _ in self.all() if card.classifier == classifier]
         return f"{classifier}@{max(numbers, default=0) + 1}"
 
-    def promote(self, version: str, *, by: str, even_if_worse: bool = False) -> list[str]:
-        """Put a version, also an archived one, into production; returns those that it replaces.
+    def promote(
+        self, version: str, *, by: str, even_if_worse: bool = False, beside: bool = False
+    ) -> list[str]:
+        """Put a version, also an archived one, into production; returns those of its family that it replaces.
 
+        With `beside` it replaces none: its family passes what any of its members passes, so it may be worse.
         One transaction: whoever resolves versions sees the state before or the state after. Raises NotFound;
-        Conflict when it is worse than one in production on a test set that both were measured on, or when
-        there is no such set, unless `even_if_worse`.
+        InvalidRequest for a recipe that this release does not know; Conflict when it is worse than one that
+        it replaces on a test set that both were measured on, or when there is no such set, unless
+        `even_if_worse`.
         """
         return self._in_transaction(
-            lambda session: self._promote(session, version, by=by, even_if_worse=even_if_worse)
+            lambda session: self._promote(session, version, by=by, even_if_worse=even_if_worse, beside=beside)
         )
 
     def archive(self, version: str, *, by: str) -> None:
-        """Let a version be used no longer. Raises NotFound; Conflict when it is in production."""
+        """Let a version be used no longer.
+
+        Raises NotFound; Conflict for the only one of its family in production.
+        """
 
         def body(session: ClientSession) -> None:
+            self._take_turn(session)
             document = self._document(version, session)
             if document["stage"] == "production":
-                raise Conflict(f"{version} is in production; promote another version first")
+                members = self._in_production(document["classifier"], session)
+                if len(members) == 1:
+                    raise Conflict(f"{version} is in production; promote another version first")
+                self._note_replaced([version], session)
             self._move([version], "archived", by=by, session=session)
+            self._note_together(session)
 
         self._in_transaction(body)
+
+    def set_threshold(self, version: str, threshold: float, *, by: str) -> float:
+        """Let a version call 1 what scores at or above this; returns the threshold before.
+
+        Cutouts on record are decided again by `storage.decisions`, which finds them by `setting`. Raises
+        NotFound; InvalidRequest unless the threshold is above 0 and below 1.
+        """
+        checked_threshold(threshold)
+
+        def body(session: ClientSession) -> float:
+            before = float(self._document(version, session)["threshold"])
+            if before == threshold:
+                return before
+            self._models.update_one({"_id": version}, {"$set": {"threshold": threshold}}, session=session)
+            entry: Document = {"what": "threshold", "version": version, "threshold": threshold}
+            entry |= {"before": before, "who": by, "at": datetime.now(UTC)}
+            self._audit.insert_one(entry, session=session)
+            self._service.update_one(
+                {"_id": "thresholds"}, {"$inc": {"setting": 1}}, upsert=True, session=session
+            )
+            return before
+
+        return self._in_transaction(body)
+
+    def setting(self) -> int:
+        """How often thresholds were set; read before `thresholds` it is never newer than they are."""
+        found = self._service.find_one({"_id": "thresholds"})
+        return 0 if found is None else int(found["setting"])
 
     def get(self, version: str) -> ModelCard | None:
         """The card of a version."""
@@ -108,9 +155,14 @@ class ModelRegistry:
             return sorted(document["_id"] for document in found)
 
     def were_production(self, versions: Sequence[str]) -> bool:
-        """Whether these are one version of each classifier in production, now or earlier."""
+        """Whether these could be in production together, now or earlier.
+
+        One version of each classifier in production, or a set that was in production as it is.
+        """
+        if self._service.find_one({"_id": "production", "sets": sorted(versions)}) is not None:
+            return True
         classifiers = sorted(classifier_of(version) for version in versions)
-        if classifiers != sorted(classifier_of(version) for version in self.production()):
+        if classifiers != sorted({classifier_of(version) for version in self.production()}):
             return False
         known = {"_id": {"$in": list(versions)}, "$or": [{"stage": "production"}, {"replaced": True}]}
         return self._models.count_documents(known) == len(set(versions))
@@ -152,17 +204,37 @@ class ModelRegistry:
             )
         return found
 
-    def _promote(self, session: ClientSession, version: str, *, by: str, even_if_worse: bool) -> list[str]:
+    def _promote(
+        self, session: ClientSession, version: str, *, by: str, even_if_worse: bool, beside: bool
+    ) -> list[str]:
+        self._take_turn(session)
         document = self._document(version, session)
-        before = [d for d in self._in_production(document["classifier"], session) if d["_id"] != version]
+        candidate = ModelCard.model_validate(document)
+        refuse_unknown_recipe(candidate)
+        members = self._in_production(candidate.classifier, session)
+        before = [] if beside else [d for d in members if d["_id"] != version]
         if not even_if_worse:
             for other in before:
-                refuse_worse(ModelCard.model_validate(document), ModelCard.model_validate(other))
+                refuse_worse(candidate, ModelCard.model_validate(other))
         replaced = [str(d["_id"]) for d in before]
         self._move(replaced, "archived", by=by, session=session)
         self._note_replaced(replaced, session)
         self._move([version], "production", by=by, session=session)
+        self._note_together(session)
         return replaced
+
+    def _take_turn(self, session: ClientSession) -> None:
+        """Let changes of stages conflict with each other, so that each sees what the one before it left."""
+        self._service.update_one({"_id": "production"}, {"$inc": {"turn": 1}}, upsert=True, session=session)
+
+    def _note_together(self, session: ClientSession) -> None:
+        """Remember a set in production in which a family has several members."""
+        found = self._models.find({"stage": "production"}, {"_id": True, "classifier": True}, session=session)
+        families = {str(document["_id"]): document["classifier"] for document in found}
+        if len(families) > len(set(families.values())):
+            self._service.update_one(
+                {"_id": "production"}, {"$addToSet": {"sets": sorted(families)}}, session=session
+            )
 
     def _let_in(self, session: ClientSession, card: ModelCard) -> None:
         """Put a shipped version into production unless a person has decided, or a newer one is there."""
@@ -170,10 +242,12 @@ class ModelRegistry:
         decided = any("moved" in d for d in before)
         if decided or any(_number(ModelCard.model_validate(d)) >= _number(card) for d in before):
             return
+        self._take_turn(session)
         old = [str(d["_id"]) for d in before]
         self._models.update_many({"_id": {"$in": old}}, {"$set": {"stage": "archived"}}, session=session)
         self._note_replaced(old, session)
         self._models.update_one({"_id": card.version}, {"$set": {"stage": "production"}}, session=session)
+        self._note_together(session)
 
     def _document(self, version: str, session: ClientSession) -> Document:
         document = self._models.find_one({"_id": version}, session=session)
@@ -205,11 +279,19 @@ class ModelRegistry:
             return session.with_transaction(body)
 
 
+def refuse_unknown_recipe(card: ModelCard) -> None:
+    """Raise InvalidRequest for a card whose recipe no worker of this release could follow."""
+    if card.recipe not in RECIPES:
+        raise InvalidRequest(
+            f"{card.version} wants the recipe {card.recipe!r:.60}; expected one of {', '.join(RECIPES)}"
+        )
+
+
 def refuse_worse(candidate: ModelCard, standing: ModelCard) -> None:
     """Raise Conflict when a candidate is worse on a test set that both were measured on, or there is none.
 
     The same test set: figures with the same fingerprint in both cards. Worse: a lower area under the ROC
-    curve, or a lower mean of TPR and TNR at the thresholds.
+    curve, or a lower mean of TPR and TNR, where both were measured at the thresholds that count today.
     """
     known = _measured(standing)
     common = [(found, known[key]) for key, found in _measured(candidate).items() if key in known]
@@ -219,7 +301,9 @@ def refuse_worse(candidate: ModelCard, standing: ModelCard) -> None:
             f"{names} were not measured on one test set; evaluate both, or ask for it even if worse"
         )
     for new, old in common:
-        if new["auc"] < old["auc"] or new["tpr"] + new["tnr"] < old["tpr"] + old["tnr"]:
+        at_thresholds = _at_threshold(new, candidate) and _at_threshold(old, standing)
+        lower_rates = at_thresholds and new["tpr"] + new["tnr"] < old["tpr"] + old["tnr"]
+        if new["auc"] < old["auc"] or lower_rates:
             told = " against ".join(f"AUC {f['auc']} TPR {f['tpr']} TNR {f['tnr']}" for f in (new, old))
             raise Conflict(f"{names} on {new['dataset']}: {told}; expected none to be worse")
 
@@ -234,6 +318,10 @@ def _measured(card: ModelCard) -> dict[str, dict[str, Any]]:
         and "dataset" in found
         and all(_is_share(found.get(figure)) for figure in ("auc", "tpr", "tnr"))
     }
+
+
+def _at_threshold(figures: dict[str, Any], card: ModelCard) -> bool:
+    return bool(figures.get("threshold", card.threshold) == card.threshold)
 
 
 def _is_share(value: object) -> bool:

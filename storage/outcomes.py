@@ -1,13 +1,14 @@
 """Outcomes: inserted once, never updated; a duplicate key means that it is done."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from pymongo.errors import BulkWriteError
 
 from core.job import Rejection
-from core.outcome import Outcome
+from core.outcome import Departure, Outcome
 from storage.database import Document, Mongo
 
 _DUPLICATE_KEY = 11000
@@ -66,8 +67,12 @@ def _key(cutout: str, version: str) -> Document:
 
 def _document(outcome: Outcome, now: datetime) -> Document:
     document: Document = {"_id": _key(outcome.cutout, outcome.version), "at": now}
+    if outcome.instrument is not None:
+        document["instrument"] = outcome.instrument
     if outcome.rejection is None:
         document["score"] = outcome.score
+        if outcome.uncalibrated:
+            document["uncalibrated"] = [asdict(departure) for departure in outcome.uncalibrated]
     else:
         document["rejection"] = vars(outcome.rejection)
     return document
@@ -80,4 +85,9 @@ def _outcome(document: Document) -> Outcome:
         version=document["_id"]["version"],
         score=document.get("score"),
         rejection=Rejection(**rejection) if rejection else None,
+        instrument=document.get("instrument"),
+        uncalibrated=tuple(
+            Departure(found["quantity"], found["observed"], tuple(found["expected"]))
+            for found in document.get("uncalibrated", ())
+        ),
     )

@@ -12,7 +12,9 @@ from storage.accounts import AccountRepository
 from storage.blobs import BlobStore
 from storage.cutouts import CutoutRepository
 from storage.database import Mongo, connect
+from storage.datasets import DataSetRepository
 from storage.jobs import JobRepository
+from storage.labels import LabelRepository
 from storage.model_registry import ModelRegistry
 from storage.outcomes import OutcomeRepository
 from storage.shards import ShardRepository
@@ -31,6 +33,8 @@ class Record:
     jobs: JobRepository
     shards: ShardRepository
     trainings: TrainingRepository
+    datasets: DataSetRepository
+    labels: LabelRepository
     models: ModelRegistry
     accounts: AccountRepository
     workers: WorkerRepository
@@ -71,6 +75,8 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         jobs=JobRepository(database),
         shards=ShardRepository(database, lease_s=settings.scoring.lease_s),
         trainings=TrainingRepository(database, lease_s=settings.scoring.lease_s),
+        datasets=DataSetRepository(database),
+        labels=LabelRepository(database),
         models=ModelRegistry(database, blobs),
         accounts=AccountRepository(database),
         workers=WorkerRepository(database),

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from core.decision import classifier_of, is_plausible
+from core.decision import best_members, is_plausible
 from core.errors import InvalidRequest
-from core.job import Item, Job, Rejection
-from core.outcome import Outcome
+from core.job import Item, Job, JobState, Rejection
+from core.outcome import Departure, Outcome
 from storage.cutouts import CutoutRecord
 from storage.record import Record
 
@@ -43,6 +43,8 @@ class Result:
     plausible : by the decision rule over the job's versions; None when one of them gave no score.
     rejection : why there are no scores.
     pending : some version has neither score nor rejection yet.
+    instrument : the profile that the cutout was read by; None while it has not been scored.
+    uncalibrated : in what it departs from the cutouts that the networks were trained on.
     """
 
     name: str
@@ -51,11 +53,12 @@ class Result:
     plausible: bool | None = None
     rejection: Rejection | None = None
     pending: bool = False
+    instrument: str | None = None
+    uncalibrated: tuple[Departure, ...] = ()
 
     def best(self, classifier: str) -> tuple[str, float] | None:
         """(version, score) of a classifier: the highest where a job asked several of its versions."""
-        own = [pair for pair in self.scores.items() if classifier_of(pair[0]) == classifier]
-        return max(own, key=lambda pair: pair[1], default=None)
+        return best_members(self.scores).get(classifier)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ def read_results(record: Record, job: Job, *, start: Cursor, limit: int, pending
 
 def _shards(record: Record, job: Job, start: Cursor) -> Iterator[tuple[Cursor, list[Item]]]:
     """The items of each shard from a place on, and where the first of them is."""
-    for n in range(start.shard, job.shards):
+    planned = record.shards.last(job.id) if job.state is JobState.PLANNING else None
+    for n in range(start.shard, job.shards if planned is None else planned[0] + 1):
         index = start.index if n == start.shard else 0
         items = record.shards.items(job.id, n) or []
         yield Cursor(n, index), items[index:]
@@ -124,4 +128,6 @@ def _result(
         plausible=is_plausible(scores, thresholds),
         rejection=next((outcome.rejection for outcome in found if outcome.rejection is not None), None),
         pending=len(found) < len(versions),
+        instrument=next((outcome.instrument for outcome in found if outcome.instrument is not None), None),
+        uncalibrated=next((outcome.uncalibrated for outcome in found if outcome.uncalibrated), ()),
     )

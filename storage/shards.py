@@ -3,56 +3,82 @@
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from statistics import median
 from typing import Any
 
 from pymongo import ReturnDocument
+from pymongo.errors import BulkWriteError
 
 from core.job import Item, Lease, Priority, Progress, Rejection, ShardResult
 from storage.database import Document, Mongo
 
+RECENT = 20
+_DUPLICATE_KEY = 11000
 _EXPIRED = {"state": "leased", "$expr": {"$lt": ["$lease_until", "$$NOW"]}}
 _CLAIMABLE = {"$or": [{"state": "waiting"}, _EXPIRED]}
+_OPEN = ["waiting", "leased", "paused"]
 
 
 class ShardRepository:
-    """The collection `shards`: waiting, leased, done or cancelled; and which items each holds."""
+    """The collection `shards`: waiting, leased, paused, done or cancelled; and which items each holds."""
 
     def __init__(self, database: Mongo, *, lease_s: float = 10.0) -> None:
         self._shards = database["shards"]
         self._lease_ms = int(lease_s * 1000)
 
-    def insert(self, job: str, shards: Iterable[Sequence[Item]], *, priority: Priority) -> int:
+    def insert(self, job: str, shards: Iterable[Sequence[Item]], *, priority: Priority, rank: int = 0) -> int:
         """Record shards 0, 1, 2, … of a job that is not accepted yet; returns how many."""
         count = 0
-        now = datetime.now(UTC)
         for n, items in enumerate(shards):
-            self._shards.insert_one(
-                {
-                    "_id": _key(job, n),
-                    "state": "waiting",
-                    "priority": priority,
-                    "size": len(items),
-                    "attempts": 0,
-                    "told": None,
-                    "created": now,
-                    "items": [_item_document(item) for item in items],
-                }
-            )
+            self._shards.insert_one(_shard_document(job, n, items, priority=priority, rank=rank))
             count += 1
         return count
+
+    def append(
+        self,
+        job: str,
+        shards: Mapping[int, Sequence[Item]],
+        *,
+        priority: Priority,
+        rank: int,
+        paused: bool,
+    ) -> bool:
+        """Record the next shards of a job that is being planned, in their order.
+
+        False when somebody else has recorded one of these numbers: it stays, and none after it is recorded.
+        """
+        documents = [
+            _shard_document(job, n, items, priority=priority, rank=rank, paused=paused)
+            for n, items in shards.items()
+        ]
+        try:
+            self._shards.insert_many(documents, ordered=True)
+        except BulkWriteError as error:
+            if any(fault["code"] != _DUPLICATE_KEY for fault in error.details["writeErrors"]):
+                raise
+            return False
+        return True
+
+    def last(self, job: str) -> tuple[int, Item] | None:
+        """The number of a job's last shard and the last item in it; None where there is none."""
+        found = self._shards.find_one(_of_job(job), {"items": {"$slice": -1}}, sort=[("_id.n", -1)])
+        return None if found is None else (found["_id"]["n"], _item(found["items"][0]))
 
     def remove(self, job: str) -> None:
         """Forget the shards of a job that was never accepted."""
         self._shards.delete_many({"_id.job": job})
 
-    def claim(self, job: str, n: int, *, worker: str) -> Lease | None:
-        """Lease one shard, or None when it is done, cancelled, unknown or somebody else's."""
-        return self._claim({"_id": _key(job, n), **_CLAIMABLE}, worker=worker)
+    def claim(self, job: str, n: int, *, worker: str, priority: Priority | None = None) -> Lease | None:
+        """Lease one shard, or None when it is done, cancelled, unknown, not that urgent or another's."""
+        query: Document = {"_id": _key(job, n), **_CLAIMABLE}
+        if priority is not None:
+            query["priority"] = priority
+        return self._claim(query, worker=worker)
 
     def claim_waiting(
         self, priority: Priority, *, worker: str, passing_over: Collection[str] = ()
     ) -> Lease | None:
-        """Lease the oldest shard of this priority that nobody works on, passing over some jobs."""
+        """Lease the oldest shard of the highest rank that nobody works on, passing over some jobs."""
         query: Document = {"state": "waiting", "priority": priority}
         if passing_over:
             query["_id.job"] = {"$nin": list(passing_over)}
@@ -71,9 +97,14 @@ class ShardRepository:
         """Note that the worker outlived this item."""
         self._shards.update_one(self._held(lease), {"$unset": {f"suspects.{index}": ""}})
 
-    def release(self, lease: Lease) -> None:
-        """Give a shard back unfinished, to be claimed at once by anyone."""
-        change = {"$set": {"state": "waiting", "told": None}, "$unset": {"token": "", "lease_until": ""}}
+    def release(self, lease: Lease, *, counts: bool = True) -> None:
+        """Give a shard back unfinished, to be claimed at once by anyone; `counts` when this was a try."""
+        change: Document = {
+            "$set": {"state": "waiting", "told": None},
+            "$unset": {"token": "", "lease_until": ""},
+        }
+        if not counts:
+            change["$inc"] = {"attempts": -1}
         self._shards.update_one(self._held(lease), change)
 
     def close(self, lease: Lease, result: ShardResult) -> bool:
@@ -82,24 +113,58 @@ class ShardRepository:
             "state": "done",
             "scored": result.scored,
             "rejected": result.rejected,
-            "closed": datetime.now(UTC),
         }
         for index, (cutout, sha256) in result.cutouts.items():
             change |= {f"items.{index}.cutout": cutout, f"items.{index}.sha256": sha256}
         for index, rejection in result.rejections.items():
             change[f"items.{index}.rejection"] = vars(rejection)
         closed = self._shards.update_one(
-            self._held(lease), {"$set": change, "$unset": {"token": "", "lease_until": ""}}
+            self._held(lease),
+            {
+                "$set": change,
+                "$unset": {"token": "", "lease_until": ""},
+                "$currentDate": {"closed": True},
+            },
         )
         return closed.matched_count == 1
 
     def cancel(self, job: str) -> int:
         """Cancel every shard that is not done; who works on one loses its lease. Returns how many."""
         cancelled = self._shards.update_many(
-            {"_id.job": job, "state": {"$in": ["waiting", "leased"]}},
+            {"_id.job": job, "state": {"$in": _OPEN}},
             {"$set": {"state": "cancelled"}, "$unset": {"token": ""}},
         )
         return cancelled.modified_count
+
+    def pause(self, job: str) -> None:
+        """Let nobody work on a job; who does loses its lease, and what is scored stays."""
+        self._shards.update_many(
+            {"_id.job": job, "state": {"$in": ["waiting", "leased"]}},
+            {"$set": {"state": "paused", "told": None}, "$unset": {"token": "", "lease_until": ""}},
+        )
+
+    def unpause(self, job: str) -> None:
+        """Let a paused job be worked on again."""
+        self._shards.update_many({"_id.job": job, "state": "paused"}, {"$set": {"state": "waiting"}})
+
+    def set_rank(self, job: str, rank: int) -> None:
+        """Move a job before or behind others."""
+        self._shards.update_many({"_id.job": job, "state": {"$in": _OPEN}}, {"$set": {"rank": rank}})
+
+    def recent_rate(self) -> float | None:
+        """Cutouts/s of a worker, the median of the bulk shards that were closed last; None without any."""
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"priority": "bulk", "state": "done", "claimed": {"$exists": True}}},
+            {"$sort": {"closed": -1}},
+            {"$limit": RECENT},
+            {"$project": {"size": True, "took_ms": {"$subtract": ["$closed", "$claimed"]}}},
+        ]
+        rates = [1000 * d["size"] / max(d["took_ms"], 1) for d in self._shards.aggregate(pipeline)]
+        return median(rates) if rates else None
+
+    def leased(self, job: str) -> int:
+        """How many shards of a job are being worked on."""
+        return self._shards.count_documents({"_id.job": job, "state": "leased"})
 
     def free_expired(self) -> int:
         """Return shards whose lease ran out to waiting, to be told of at once; returns how many."""
@@ -136,7 +201,7 @@ class ShardRepository:
                             "items": {"$sum": "$size"},
                             "scored": {"$sum": "$scored"},
                             "rejected": {"$sum": "$rejected"},
-                            "open": {"$sum": {"$cond": [{"$in": ["$state", ["waiting", "leased"]]}, 1, 0]}},
+                            "open": {"$sum": {"$cond": [{"$in": ["$state", _OPEN]}, 1, 0]}},
                         }
                     },
                 ]
@@ -146,8 +211,8 @@ class ShardRepository:
         return Progress(counts["items"], counts["scored"], counts["rejected"], counts["open"])
 
     def any_open(self, job: str) -> bool:
-        """Whether some shard of the job is waiting or leased."""
-        query = _of_job(job) | {"state": {"$in": ["waiting", "leased"]}}
+        """Whether some shard of the job is waiting, leased or paused."""
+        query = _of_job(job) | {"state": {"$in": _OPEN}}
         return self._shards.find_one(query, {"_id": True}) is not None
 
     def any_live(self) -> bool:
@@ -161,10 +226,8 @@ class ShardRepository:
         return None if document is None else [_item(item) for item in document["items"]]
 
     def open_jobs(self) -> list[str]:
-        """Ids of the jobs that have a shard which is waiting or leased."""
-        return [
-            str(job) for job in self._shards.distinct("_id.job", {"state": {"$in": ["waiting", "leased"]}})
-        ]
+        """Ids of the jobs that have a shard which is not done."""
+        return [str(job) for job in self._shards.distinct("_id.job", {"state": {"$in": _OPEN}})]
 
     def orphans(self, *, older_than_s: float) -> list[str]:
         """Ids of jobs that have old shards but were never accepted."""
@@ -189,10 +252,11 @@ class ShardRepository:
                         "worker": {"$literal": worker},
                         "attempts": {"$add": ["$attempts", 1]},
                         "lease_until": self._lease_end(),
+                        "claimed": "$$NOW",
                     }
                 }
             ],
-            sort=[("_id", 1)] if oldest else None,
+            sort=[("rank", -1), ("_id", 1)] if oldest else None,
             return_document=ReturnDocument.AFTER,
         )
         if document is None:
@@ -207,6 +271,22 @@ class ShardRepository:
 
     def _lease_end(self) -> Document:
         return {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": self._lease_ms}}
+
+
+def _shard_document(
+    job: str, n: int, items: Sequence[Item], *, priority: Priority, rank: int, paused: bool = False
+) -> Document:
+    return {
+        "_id": _key(job, n),
+        "state": "paused" if paused else "waiting",
+        "priority": priority,
+        "rank": rank,
+        "size": len(items),
+        "attempts": 0,
+        "told": None,
+        "created": datetime.now(UTC),
+        "items": [_item_document(item) for item in items],
+    }
 
 
 def _key(job: str, n: int) -> Document:

@@ -2,10 +2,14 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from core.errors import Conflict, InvalidRequest, Unavailable
+from core.instrument import DEFAULT_INSTRUMENT, Instrument
 from core.job import Item, Job, Priority, new_job_id
 from core.settings import Scoring
+from cutouts.instruments import ZTF
+from cutouts.names import content_id
 from storage.cutouts import CutoutRecord
 from storage.record import Record
 from tasks.messenger import Messenger
@@ -27,6 +31,7 @@ class Submitter:
         owner: str,
         models: Sequence[str] = (),
         priority: Priority | None = None,
+        instrument: Instrument = ZTF,
         idempotency_key: str | None = None,
         fingerprint: str = "",
     ) -> Job:
@@ -37,17 +42,20 @@ class Submitter:
         items : whose bytes are in the blob store, or that keep a reference.
         models : versions as a caller names them; none for production.
         priority : none for live up to the size that the settings give, bulk above.
+        instrument : whose cutouts they are; those of others than the default are known by their content
+            alone, whatever streak id their names seem to hold.
         idempotency_key, fingerprint : a repeated key with the same fingerprint returns the first job.
 
         Raises InvalidRequest for no items or an unknown version, Conflict for a key used for other contents.
         """
         if not items:
-            raise InvalidRequest("the job holds no cutouts; expected at least one JPEG or PNG file")
+            raise InvalidRequest("the job holds no cutouts; expected at least one JPEG, PNG or FITS file")
         versions = self._record.models.resolve(models)
         queue: Priority = priority or ("live" if len(items) <= self._scoring.live_below else "bulk")
         job_id = new_job_id()
-        shards = self._record.shards.insert(job_id, self._registered(items), priority=queue)
-        wanted = Job(job_id, versions, queue, owner, items=len(items), shards=shards)
+        named = [_of_instrument(item, instrument.name) for item in items]
+        shards = self._record.shards.insert(job_id, self._registered(named), priority=queue)
+        wanted = Job(job_id, versions, queue, owner, items=len(items), shards=shards, instrument=instrument)
         try:
             job = self._record.jobs.accept(wanted, idempotency_key=idempotency_key, fingerprint=fingerprint)
         except Conflict:
@@ -78,3 +86,9 @@ class Submitter:
             self._record.shards.mark_told(shards)
         except Unavailable as error:
             _log.warning("not told, the sweeper will: %s", error, extra={"job": job.id})
+
+
+def _of_instrument(item: Item, instrument: str) -> Item:
+    if instrument == DEFAULT_INSTRUMENT:
+        return item
+    return replace(item, cutout=content_id(item.sha256, instrument) if item.sha256 else None)

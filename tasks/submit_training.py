@@ -1,8 +1,7 @@
 """Submitting a training."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from core.errors import Conflict, InvalidRequest, Unavailable
 from core.job import Job, new_job_id
@@ -10,6 +9,9 @@ from core.training import ARCHITECTURES, RECIPES, TrainingRequest
 from cutouts.simulator import PRESETS
 from storage.record import Record
 from tasks.messenger import Messenger
+
+SIMULATED = ("rb", "sl")
+"""The classifiers whose truth a simulator's preset tells."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,17 +55,24 @@ class TrainingSubmitter:
         return job
 
     def _check(self, request: TrainingRequest) -> None:
-        expected: Mapping[str, tuple[Any, ...]] = {
-            "classifier": ("rb", "sl"),
-            "dataset": tuple(PRESETS),
-            "architecture": ARCHITECTURES,
-            "recipe": tuple(RECIPES),
-        }
-        for name, known in expected.items():
-            if (given := getattr(request, name)) not in known:
-                raise InvalidRequest(f"{name} is {given!r}; expected one of {', '.join(known)}")
+        for name, known in (("architecture", ARCHITECTURES), ("recipe", tuple(RECIPES))):
+            _refuse_unknown(name, getattr(request, name), known)
+        if request.dataset in PRESETS:
+            _refuse_unknown("classifier", request.classifier, SIMULATED)
+        else:
+            self._check_dataset(request)
         if request.start_from is not None:
             self._check_start(request, request.start_from)
+
+    def _check_dataset(self, request: TrainingRequest) -> None:
+        frozen = {card.name: card for card in self._record.datasets.all() if not card.benchmark}
+        _refuse_unknown("dataset", request.dataset, (*PRESETS, *frozen))
+        card = frozen[request.dataset]
+        if card.classifier != request.classifier:
+            raise InvalidRequest(
+                f"the data set {card.name} is labelled for {card.classifier}; "
+                f"expected one for {request.classifier}"
+            )
 
     def _check_start(self, request: TrainingRequest, version: str) -> None:
         card = self._record.models.get(version)
@@ -74,3 +83,8 @@ class TrainingSubmitter:
                 f"{version} is a {card.architecture} for {card.classifier}; a training of "
                 f"{request.architecture} for {request.classifier} can't start from it"
             )
+
+
+def _refuse_unknown(name: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        raise InvalidRequest(f"{name} is {given!r}; expected one of {', '.join(known)}")

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from core.errors import Unavailable
 from core.job import Priority
+from storage.decisions import decide_again
 from storage.record import Record
 from tasks import context
 from tasks.app import app
@@ -13,6 +14,7 @@ from tasks.app import app
 _log = logging.getLogger(__name__)
 WINDOW = 1000  # messages kept in a queue: enough for every worker, bounded for any backlog
 ORPHAN_S = 3600.0
+DECIDE_S = 1.0  # of each round, while cutouts wait for today's thresholds
 ORPHANS_EVERY_S = 300.0  # it looks at every old shard that waits
 PRIORITIES: tuple[Priority, ...] = ("live", "bulk")
 
@@ -51,6 +53,7 @@ class RecordSweeper:
             self._tell_owed(priority)
         self._tell_owed_trainings()
         self._finish_done()
+        decide_again(self._record, for_s=DECIDE_S)
         if time.monotonic() >= self._next_orphans:
             self._next_orphans = time.monotonic() + ORPHANS_EVERY_S
             self._remove_orphans()

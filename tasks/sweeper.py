@@ -1,7 +1,10 @@
-"""The maintenance process: Celery beat and the worker of its queue, small, without TensorFlow."""
+"""The maintenance process: Celery beat, the worker of its queue and the planner, without TensorFlow."""
 
 import logging
+import os
+import socket
 import sys
+import threading
 
 from core.errors import ServiceError
 from core.settings import load_settings
@@ -10,7 +13,7 @@ from storage.record import open_record
 
 
 def main() -> int:
-    """Sweep until SIGTERM."""
+    """Sweep and plan until SIGTERM."""
     try:
         settings = load_settings()
         configure_logging(settings.log_level)
@@ -24,16 +27,24 @@ def main() -> int:
     from tasks import context
     from tasks.app import app
     from tasks.messenger import Messenger
+    from tasks.plan import Planner
     from tasks.queues import MAINTENANCE
     from tasks.sweep import RecordSweeper
 
     record = open_record(settings)
+    stop = threading.Event()
+    planner = Planner(record, settings.scoring, name=f"{socket.gethostname()}:{os.getpid()}")
+    planning = threading.Thread(target=planner.run, args=[stop], name="planner", daemon=True)
+    planning.start()
     context.bind_sweeper(RecordSweeper(record, Messenger(app, settings.required_redis_url())))
     schedule = settings.state_dir / "beat-schedule"
     schedule.parent.mkdir(parents=True, exist_ok=True)
     options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level]
     beat = ["-B", "-s", str(schedule)]
-    app.worker_main(["worker", "-Q", MAINTENANCE, "-P", "solo", "-n", "sweeper@%h", *beat, *options])
+    try:
+        app.worker_main(["worker", "-Q", MAINTENANCE, "-P", "solo", "-n", "sweeper@%h", *beat, *options])
+    finally:
+        stop.set()  # a plan that is left goes on elsewhere when its lease has run out
     return 0
 
 

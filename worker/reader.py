@@ -7,8 +7,12 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 from core.errors import CutoutRejected, NotFound, Unavailable
+from core.instrument import Instrument
 from core.job import Item, Rejection
-from cutouts.decode import DecodeLimits, decode
+from core.outcome import Departure
+from cutouts.decode import DecodeLimits, decode_checked
+from cutouts.instruments import ZTF
+from cutouts.names import content_id
 from cutouts.recipes import Pixels
 from storage.blobs import BlobStore, sha256_of
 
@@ -22,13 +26,16 @@ Fetch = Callable[[str], bytes]
 class ReadItem:
     """An item after reading: its cutout, and pixels by recipe or why there are none.
 
+    `content` is the id that its content has by itself, which is `cutout` too where there is no streak id.
     `fetch_rejection` is the item's own fault (its source), `decode_rejection` the content's.
     """
 
     index: int
     cutout: str | None
     sha256: str | None
+    content: str | None = None
     pixels: dict[str, Pixels] = field(default_factory=dict)
+    departures: tuple[Departure, ...] = ()
     fetch_rejection: Rejection | None = None
     decode_rejection: Rejection | None = None
 
@@ -51,32 +58,35 @@ class Reader:
         self._limits, self._attempts, self._mark = limits, attempts, mark
         self._first_pause_s = first_pause_s
 
-    def read(self, items: Sequence[tuple[int, Item]], recipes: Sequence[str]) -> Iterator[ReadItem]:
-        """Read items ahead of the caller; yields them in order, none dropped."""
+    def read(
+        self, items: Sequence[tuple[int, Item]], recipes: Sequence[str], instrument: Instrument = ZTF
+    ) -> Iterator[ReadItem]:
+        """Read an instrument's items ahead of the caller; yields them in order, none dropped."""
         ahead: deque[Future[ReadItem]] = deque()
         try:
             for index, item in items:
                 if len(ahead) == READ_AHEAD:
                     yield ahead.popleft().result()
-                ahead.append(self._executor.submit(self._read_one, index, item, recipes))
+                ahead.append(self._executor.submit(self._read_one, index, item, recipes, instrument))
             while ahead:
                 yield ahead.popleft().result()
         finally:
             for future in ahead:
                 future.cancel()
 
-    def _read_one(self, index: int, item: Item, recipes: Sequence[str]) -> ReadItem:
+    def _read_one(self, index: int, item: Item, recipes: Sequence[str], instrument: Instrument) -> ReadItem:
         try:
             data = self._bytes(item)
         except CutoutRejected as error:
             return ReadItem(index, item.cutout, item.sha256, fetch_rejection=_rejection(error))
         sha256 = item.sha256 if item.reference is None and item.sha256 else sha256_of(data)
-        cutout = item.cutout or sha256
+        content = content_id(sha256, instrument.name)
+        cutout = item.cutout or content
         try:
-            pixels = {recipe: decode(data, recipe=recipe, limits=self._limits) for recipe in recipes}
+            decoded = decode_checked(data, recipes=recipes, instrument=instrument, limits=self._limits)
         except CutoutRejected as error:
-            return ReadItem(index, cutout, sha256, decode_rejection=_rejection(error))
-        return ReadItem(index, cutout, sha256, pixels=pixels)
+            return ReadItem(index, cutout, sha256, content, decode_rejection=_rejection(error))
+        return ReadItem(index, cutout, sha256, content, decoded.pixels, decoded.departures)
 
     def _bytes(self, item: Item) -> bytes:
         if item.reference is None:

@@ -3,19 +3,19 @@
 import logging
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 
 import numpy as np
 
-from core.decision import classifier_of, is_plausible
 from core.errors import InvalidRequest, Misconfigured, ServiceError, Unavailable
 from core.job import Item, Job, Lease, Priority, Rejection, ShardResult
 from core.outcome import Outcome
 from core.settings import Scoring
+from cutouts.instruments import ZTF
 from cutouts.recipes import RECIPES
 from storage.cutouts import CutoutRecord
+from storage.decisions import production_fields
 from storage.record import Record
 from worker.engine import Engine
 from worker.heartbeat import Heartbeat
@@ -63,10 +63,31 @@ class ShardScorer:
             self._engine.warm(versions)
 
     def score_shard(self, job: str, n: int) -> None:
-        """Score a shard if it can be claimed; a message that is doubled, late or wrong changes nothing."""
-        lease = self._record.shards.claim(job, n, worker=self._worker)
+        """Score the live shard that a message names, or the bulk shard whose turn it is.
+
+        A message that is doubled, late or wrong brings nothing but another look at the record.
+        """
+        lease = self._record.shards.claim(job, n, worker=self._worker, priority="live")
         if lease is not None:
             self._work(lease)
+            return
+        passing_over = self._sated()
+        while lease := self._record.shards.claim_waiting(
+            "bulk", worker=self._worker, passing_over=passing_over
+        ):
+            if self._work(lease):
+                return
+            passing_over.add(lease.job)
+
+    def _sated(self) -> set[str]:
+        """Jobs that have as many workers as they may take: their share of those there are, at least one."""
+        shares = self._record.jobs.shares()
+        workers = len(self._record.workers.ready()) if shares else 0
+        return {
+            job
+            for job, share in shares.items()
+            if self._record.shards.leased(job) >= max(1, math.floor(share * workers))
+        }
 
     def _work(self, lease: Lease) -> bool:
         """Work on a shard; False when there was nothing to do."""
@@ -93,7 +114,7 @@ class ShardScorer:
     def _give_back(self, lease: Lease) -> None:
         """Return a shard whose job was not accepted, or not yet; one of an ended job is cancelled."""
         if self._record.jobs.get(lease.job) is None:
-            self._record.shards.release(lease)
+            self._record.shards.release(lease, counts=False)
         else:
             self._record.shards.cancel(lease.job)
 
@@ -160,16 +181,16 @@ class ShardScorer:
         self, job: Job, lease: Lease, todo: Sequence[tuple[int, Item]], recipes: Sequence[str]
     ) -> Iterator[list[ReadItem]]:
         """What was read, in batches; one by one, under suspicion, where workers have died of this shard."""
-        reader = self._readers[job.priority]
+        reader, instrument = self._readers[job.priority], job.instrument or ZTF
         if lease.attempts <= CAREFUL_AFTER:
-            reading = reader.read(todo, recipes)
+            reading = reader.read(todo, recipes, instrument)
             while batch := list(islice(reading, self._batch)):
                 yield batch
             return
         for index, item in todo:
             self._record.shards.suspect(lease, index)
             try:
-                batch = list(reader.read([(index, item)], recipes))
+                batch = list(reader.read([(index, item)], recipes, instrument))
             except Unavailable:
                 self._record.shards.acquit(lease, index)
                 raise
@@ -183,7 +204,7 @@ class ShardScorer:
         """
         refused = {read.index: read.fetch_rejection for read in batch if read.fetch_rejection is not None}
         fetched = [read for read in batch if read.index not in refused]
-        named = [read for read in fetched if read.cutout != read.sha256 or items[read.index].reference]
+        named = [read for read in fetched if read.cutout != read.content or items[read.index].reference]
         for read in named:
             if read.decode_rejection is not None:
                 refused[read.index] = read.decode_rejection
@@ -199,11 +220,12 @@ class ShardScorer:
     def _write(self, job: Job, lease: Lease, batch: Sequence[ReadItem], usable: Sequence[ReadItem]) -> None:
         """Score what is usable of a batch and insert its outcomes.
 
-        Contents that can't be decoded are rejected by their sha256, whatever id they came under.
+        Contents that can't be decoded are rejected by their own id, whatever id they came under.
         """
         self.load(job.versions)  # a live shard in between may have needed others
+        instrument = (job.instrument or ZTF).name
         outcomes = [
-            Outcome(str(read.sha256), version, rejection=read.decode_rejection)
+            Outcome(str(read.content), version, rejection=read.decode_rejection, instrument=instrument)
             for read in batch
             if read.decode_rejection is not None
             for version in job.versions
@@ -214,7 +236,7 @@ class ShardScorer:
                 break
             scores = self._engine.score(np.stack([read.pixels[recipe] for read in readable]), versions)
             outcomes += [
-                _outcome(str(read.cutout), version, float(score))
+                _outcome(read, version, float(score), instrument)
                 for read, row in zip(readable, scores, strict=True)
                 for version, score in zip(versions, row, strict=True)
             ]
@@ -251,20 +273,8 @@ class ShardScorer:
         """
         current = set(job.versions) == set(self._record.models.production())
         if current or self._record.models.were_production(job.versions):
-            fields = self._production_fields(job, scores)
+            fields = production_fields(self._record.models, scores)
             self._record.cutouts.set_production(fields, where_none=not current)
-
-    def _production_fields(
-        self, job: Job, scores: Mapping[str, Mapping[str, float]]
-    ) -> dict[str, dict[str, object]]:
-        thresholds = self._record.models.thresholds(job.versions)
-        versions = {classifier_of(version): version for version in job.versions}
-        now = datetime.now(UTC)
-        return {
-            cutout: {classifier_of(version): score for version, score in found.items()}
-            | {"plausible": is_plausible(found, thresholds), "versions": versions, "last_modified": now}
-            for cutout, found in scores.items()
-        }
 
     def _by_recipe(self, versions: Sequence[str]) -> dict[str, list[str]]:
         grouped: dict[str, list[str]] = {}
@@ -304,8 +314,10 @@ def _poison(lease: Lease) -> dict[int, Rejection]:
     }
 
 
-def _outcome(cutout: str, version: str, score: float) -> Outcome:
+def _outcome(read: ReadItem, version: str, score: float, instrument: str) -> Outcome:
+    cutout = str(read.cutout)
     if math.isfinite(score):
-        return Outcome(cutout, version, score=score)
+        return Outcome(cutout, version, score, instrument=instrument, uncalibrated=read.departures)
     detail = f"the network gave {score}; expected a number from 0 to 1"
-    return Outcome(cutout, version, rejection=Rejection("score", "not_finite", detail))
+    rejection = Rejection("score", "not_finite", detail)
+    return Outcome(cutout, version, rejection=rejection, instrument=instrument)

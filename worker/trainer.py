@@ -87,7 +87,7 @@ class JobTrainer:
             self._record.trainings.release(lease, counts=True)
 
     def _work(self, lease: TrainingLease, heartbeat: Heartbeat) -> None:
-        from models.training.candidate import hardware, measure, train_candidate
+        from models.training.candidate import hardware, train_candidate
 
         watcher = _Watcher(
             self._record, lease, heartbeat, shared=self._device.shared, stopping=self._stopping
@@ -110,31 +110,42 @@ class JobTrainer:
                 tell=watcher.tell,
             )
             watcher.tell("measuring")
-            metrics, plots = measure(lease.request, self._settings.training, folder=folder)
-            watcher.look()
-            stored = {n: self._record.blobs.put(file.read_bytes()) for n, file in plots.items()}
-            weights = (folder / "weights.npz").read_bytes()
-        measured = card.model_copy(update={"metrics": metrics, "plots": stored})
-        self._register(lease, measured, weights)
+            while not self._registered(lease, card, folder, watcher):
+                pass
+        if not self._record.trainings.close(lease):
+            raise LeaseLost
+        self._record.jobs.finish(lease.job)
+        _log.info("training done", extra={"job": lease.job})
         for job, sha256 in self._record.trainings.spent_checkpoints(lease.job):
             self._record.blobs.delete(sha256)
             self._record.trainings.forget_checkpoint(job, sha256)
 
-    def _register(self, lease: TrainingLease, card: ModelCard, weights: bytes) -> None:
-        """Make it a candidate under a number that is free; one that was set aside before is used again."""
-        version = lease.version or self._record.models.next_version(card.classifier)
-        while True:
-            if not self._record.trainings.set_aside(lease, version):
-                raise LeaseLost
-            try:
-                self._record.models.register(card.model_copy(update={"version": version}), weights)
-                break
-            except Conflict:
-                version = self._record.models.next_version(card.classifier)
-        if not self._record.trainings.close(lease):
+    def _registered(self, lease: TrainingLease, card: ModelCard, folder: Path, watcher: "_Watcher") -> bool:
+        """Measure and register a candidate; False when somebody else has taken its number meanwhile.
+
+        The number is set aside first: after a crash it is used again, for the same weights.
+        """
+        from models.bundle import read_weights, write_card
+        from models.training.candidate import measure
+
+        taken = None if lease.version is None else self._record.models.get(lease.version)
+        version = lease.version
+        if version is None or (taken is not None and taken.weights.sha256 != card.weights.sha256):
+            version = self._record.models.next_version(card.classifier)
+        if not self._record.trainings.set_aside(lease, version):
             raise LeaseLost
-        self._record.jobs.finish(lease.job)
-        _log.info("training done", extra={"job": lease.job, "version": version})
+        named = card.model_copy(update={"version": version})
+        write_card(folder, named)
+        metrics, plots = measure(lease.request, self._record, self._settings.training, folder=folder)
+        watcher.look()
+        stored = {name: self._record.blobs.put(file.read_bytes()) for name, file in plots.items()}
+        try:
+            self._record.models.register(
+                named.model_copy(update={"metrics": metrics, "plots": stored}), read_weights(folder)
+            )
+        except Conflict:
+            return False
+        return True
 
     def _fail(self, lease: TrainingLease, reason: str) -> None:
         _log.error("training failed: %s", reason, extra={"job": lease.job})

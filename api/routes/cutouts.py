@@ -11,10 +11,11 @@ from api.services import Services, ServicesOf
 from core.errors import NotFound
 from core.model_card import VERSION
 from storage.database import Document
+from storage.decisions import plausible_now
 
 router = APIRouter(prefix="/v1", tags=["cutouts"])
 
-_MEDIA_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+_MEDIA_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"SIMPLE  =": "image/fits"}
 
 
 class Score(BaseModel):
@@ -40,6 +41,8 @@ def show_cutout(cutout: str, services: ServicesOf) -> JSONResponse:
         for found in services.record.outcomes.of_cutout(cutout)
     ]
     known = {"id": document["_id"]} | {key: value for key, value in document.items() if key != "_id"}
+    if "versions" in known:
+        known["plausible"] = plausible_now(services.record.models, document)
     return JSONResponse(jsonable_encoder(known | {"outcomes": outcomes}))
 
 

@@ -4,14 +4,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.job_view import JobView, view_of
 from api.services import Operator, Services, ServicesOf
 from core.decision import classifier_of
 from core.errors import Conflict, NotAllowed, NotFound
 from core.job import Job, JobState
+from storage.accounts import User
 from storage.results import Cursor, Result, read_results
+from tasks.submit_rescore import RANKS
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -39,12 +41,34 @@ def show_job(job_id: str, services: ServicesOf) -> JobView:
     return view_of(services.record, _job(services, job_id))
 
 
+class Changes(BaseModel):
+    """What may be changed of a job that has not ended."""
+
+    model_config = ConfigDict(extra="forbid")
+    paused: bool | None = None
+    rank: int | None = Field(None, ge=RANKS[0], le=RANKS[-1])
+
+
+@router.patch("/{job_id}")
+def change_job(job_id: str, changes: Changes, services: ServicesOf, caller: Operator) -> JobView:
+    """Pause a job, let it go on, or move it before or behind others. What is scored stays."""
+    job = _own_job(services, job_id, caller)
+    if job.kind == "train":
+        raise Conflict(f"job {job_id} trains; expected one that scores")
+    jobs, shards = services.record.jobs, services.record.shards
+    if changes.paused is not None:
+        _refuse_ended(job, jobs.set_paused(job_id, paused=changes.paused))
+        (shards.pause if changes.paused else shards.unpause)(job_id)
+    if changes.rank is not None:
+        _refuse_ended(job, jobs.set_rank(job_id, changes.rank))
+        shards.set_rank(job_id, changes.rank)
+    return view_of(services.record, _job(services, job_id))
+
+
 @router.delete("/{job_id}")
 def cancel_job(job_id: str, services: ServicesOf, caller: Operator) -> JobView:
     """Stop a job; what is scored stays. Harmless when cancelled before, a conflict when it is finished."""
-    job = _job(services, job_id)
-    if caller.role != "admin" and caller.name != job.owner:
-        raise NotAllowed(f"job {job_id} is {job.owner}'s; expected its owner or an administrator")
+    _own_job(services, job_id, caller)
     cancelled = services.record.jobs.cancel(job_id)
     job = _job(services, job_id)
     if not cancelled and job.state is not JobState.CANCELLED:
@@ -79,6 +103,19 @@ def job_results(
     return JSONResponse({"results": results, "next": None if page.next is None else str(page.next)})
 
 
+def _own_job(services: Services, job_id: str, caller: User) -> Job:
+    """A job that this caller may change."""
+    job = _job(services, job_id)
+    if caller.role != "admin" and caller.name != job.owner:
+        raise NotAllowed(f"job {job_id} is {job.owner}'s; expected its owner or an administrator")
+    return job
+
+
+def _refuse_ended(job: Job, changed: bool) -> None:
+    if not changed:
+        raise Conflict(f"job {job.id} has ended and can't be changed")
+
+
 def _job(services: Services, job_id: str) -> Job:
     job = services.record.jobs.get(job_id)
     if job is None:
@@ -94,5 +131,8 @@ def _result(result: Result, classifiers: list[str]) -> dict[str, Any]:
         "versions": {classifier: found[0] for classifier, found in best.items() if found is not None},
         "plausible": result.plausible,
         "rejection": None if result.rejection is None else vars(result.rejection),
+        "instrument": result.instrument,
     }
+    if result.uncalibrated:
+        answer["uncalibrated"] = [vars(departure) for departure in result.uncalibrated]
     return answer | {"pending": True} if result.pending else answer

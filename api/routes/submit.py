@@ -11,6 +11,7 @@ from api.intake import ByReference, Intake, Submission, options_of
 from api.services import Operator, Services, ServicesOf
 from api.spool import spooled
 from core.errors import InvalidRequest, TooLarge
+from cutouts.instruments import find_instrument
 from storage.accounts import User
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -29,6 +30,7 @@ _BODY: dict[str, Any] = {
                         "files": {"type": "array", "items": _BINARY},
                         "models": {"type": "string", "description": "such as rb@1,sl@1; none for production"},
                         "priority": {"type": "string", "enum": ["live", "bulk"]},
+                        "instrument": {"type": "string", "description": "a profile's name, such as ztf"},
                     },
                 }
             },
@@ -57,10 +59,11 @@ async def submit_score(
     caller: Operator,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Accepted:
-    """Score JPEG and PNG cutouts: one, many, a zip of them, or references to them.
+    """Score JPEG, PNG and FITS cutouts: one, many, a zip of them, or references to them.
 
-    Answers 202 once the record is safe. `models` and `priority` are form fields, query parameters of a zip,
-    or members of the JSON object. The same Idempotency-Key with the same contents gives the first job again.
+    Answers 202 once the record is safe. `models`, `priority` and `instrument` are form fields, query
+    parameters of a zip, or members of the JSON object. The same Idempotency-Key with the same contents gives
+    the first job again.
     """
     take = _taker(request, Intake(services))
     async with spooled(request, services.spool_dir) as body:
@@ -97,6 +100,7 @@ def _submit(
         owner=caller.name,
         models=submission.options.models,
         priority=submission.options.priority,
+        instrument=find_instrument(submission.options.instrument, services.settings.instruments),
         idempotency_key=key,
         fingerprint=submission.fingerprint,
     )

@@ -36,15 +36,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="of the cutouts; a fresh one by default, which is told")
     parser.add_argument("--count", type=int, help="how many cutouts; all that there are by default")
     parser.add_argument("--plots", metavar="DIR", help="write the curves there, as SVG")
+    parser.add_argument("--against", metavar="MODEL", help="tell what changes against it, as rb@production")
 
 
 def run(args: argparse.Namespace) -> int:
     """Find the network, here or in the service, and let a process of `models` evaluate it."""
     with tempfile.TemporaryDirectory(prefix="evaluate-") as folder:
-        model, classifier = _model(args, Path(folder))
+        model, classifier = _model(args.model, args.server, Path(folder) / "model")
         dataset, seed, count = _dataset(args, classifier)
         command = [sys.executable, "-m", "models", "evaluate", model, dataset, "--seed", str(seed)]
         command += ["--count", str(count)] if count is not None else []
+        if args.against:
+            command += ["--against", _model(args.against, args.server, Path(folder) / "against")[0]]
         command += ["--plots", str(from_caller(args.plots))] if args.plots else []
         command += ["--json"] if args.json else []
         say(f"evaluating on {dataset} with seed {seed} (TensorFlow loads for up to 20 s)")
@@ -52,13 +55,13 @@ def run(args: argparse.Namespace) -> int:
         return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
 
 
-def _model(args: argparse.Namespace, folder: Path) -> tuple[str, str]:
+def _model(name: str, server: str | None, folder: Path) -> tuple[str, str]:
     """What `models evaluate` is to read, a shipped version or a bundle's folder, and its classifier."""
-    given = from_caller(args.model)
+    given = from_caller(name)
     if (given / "card.json").is_file():
         return str(given), str(json.loads((given / "card.json").read_text("utf-8"))["classifier"])
-    client = _client(args.server)
-    version = _version(args.model, client)
+    client = _client(server)
+    version = _version(name, client)
     if client is None:
         return version, version.partition("@")[0]
     return str(fetch_bundle(client, version, folder)), version.partition("@")[0]
@@ -76,14 +79,21 @@ def _version(name: str, client: Client | None) -> str:
     """The version that a name means; in production, without a service, is the newest that ships."""
     if client is None:
         known = [path.name.replace("-", "@") for path in SHIPPED.glob("*-*")]
-        production = {v.partition("@")[0]: v for v in sorted(known, key=lambda v: int(v.partition("@")[2]))}
+        newest = {v.partition("@")[0]: v for v in sorted(known, key=lambda v: int(v.partition("@")[2]))}
+        production = {classifier: [version] for classifier, version in newest.items()}
     else:
         models = client.models()
         known = [model["version"] for model in models]
-        production = {m["classifier"]: m["version"] for m in models if m["stage"] == "production"}
+        production = {}
+        for model in models:
+            if model["stage"] == "production":
+                production.setdefault(model["classifier"], []).append(model["version"])
     match = _CLASSIFIER.match(name)
     if match and match[1] in production:
-        return str(production[match[1]])
+        members = production[match[1]]
+        if len(members) > 1:
+            raise InvalidRequest(f"{name!r} is {', '.join(members)}; expected one of them")
+        return members[0]
     if VERSION.match(name) and name in known:
         return name
     raise InvalidRequest(

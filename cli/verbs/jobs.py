@@ -1,4 +1,4 @@
-"""`./streaks jobs`: list, show, watch and cancel jobs."""
+"""`./streaks jobs`: list, show, watch, pause, resume, rank and cancel jobs."""
 
 import argparse
 from typing import Any
@@ -14,15 +14,22 @@ from cli.watching import await_job, told
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what to do, and with which job."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list | show | watch | cancel")
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="list | show | watch | pause | resume | rank | cancel"
+    )
     listing = add_action(actions, "list", "the newest jobs")
     listing.add_argument("--limit", type=int, default=20, metavar="N", help="how many (20)")
     for name, said in (
         ("show", "one job and how far it is"),
         ("watch", "wait until it ends"),
+        ("pause", "let nobody work on it; what is scored stays"),
+        ("resume", "let a paused one go on"),
         ("cancel", "stop it; what is scored stays"),
     ):
         add_action(actions, name, said).add_argument("job", metavar="ID")
+    rank = add_action(actions, "rank", "move it before jobs of a lower rank")
+    rank.add_argument("job", metavar="ID")
+    rank.add_argument("rank", type=int, metavar="N", help="0 for most; higher ones first")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,15 +37,27 @@ def run(args: argparse.Namespace) -> int:
     client = connect(args.server)
     if args.action == "list":
         return _list(client, args.limit, as_json=args.json)
-    if args.action == "watch":
-        job = await_job(client, args.job)
-    else:
-        job = client.cancel(args.job) if args.action == "cancel" else client.job(args.job)
+    job = await_job(client, args.job) if args.action == "watch" else _done(client, args)
     if args.json:
         emit(job)
     else:
         print(_described(job))
     return _status(job) if args.action == "watch" else Exit.OK
+
+
+def _done(client: Client, args: argparse.Namespace) -> dict[str, Any]:
+    """The job after the action."""
+    match args.action:
+        case "cancel":
+            return client.cancel(args.job)
+        case "pause":
+            return client.change_job(args.job, paused=True)
+        case "resume":
+            return client.change_job(args.job, paused=False)
+        case "rank":
+            return client.change_job(args.job, rank=args.rank)
+        case _:
+            return client.job(args.job)
 
 
 def _list(client: Client, limit: int, *, as_json: bool) -> int:
@@ -69,6 +88,9 @@ def _described(job: dict[str, Any]) -> str:
         f"owner     {job['owner']}",
         f"created   {_moment(job['created'])}",
     ]
+    if job["kind"] == "rescore":
+        share = "all workers" if job["share"] is None else f"{100 * job['share']:.0f} % of the workers"
+        lines += [f"filter    {job['filter'] or 'every cutout'}", f"rank      {job['rank']}, {share}"]
     if job["training"] is not None:
         wanted = ", ".join(f"{k} {v}" for k, v in job["training"]["request"].items() if v is not None)
         lines += [f"training  {wanted}", f"device    {job['training']['device'] or '-'}"]

@@ -12,6 +12,8 @@ from cli.model_files import FORMS, export_model, import_model
 from cli.output import emit
 from cli.tables import table
 from core.errors import InvalidRequest
+from core.family import Family
+from core.settings import load_settings
 
 Answer = tuple[dict[str, Any], list[str]]
 """What --json prints, and the lines that people read."""
@@ -22,7 +24,9 @@ _FIGURES = ("auc", "tpr", "tnr")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what to do, and with which version."""
     actions = parser.add_subparsers(
-        dest="action", required=True, metavar="list | show | compare | promote | archive | import | export"
+        dest="action",
+        required=True,
+        metavar="list | show | compare | threshold | promote | archive | import | export",
     )
     add_action(actions, "list", "every version and its stage")
     add_action(actions, "show", "one version's card").add_argument("version", metavar="rb@1")
@@ -32,17 +36,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     promote = add_action(actions, "promote", "put a version into production; rolling back is the same")
     promote.add_argument("version", metavar="rb@2")
     promote.add_argument("--even-if-worse", action="store_true", help="than the one in production")
+    promote.add_argument(
+        "--beside", action="store_true", help="those of its family, which passes what any of them passes"
+    )
+    threshold = add_action(actions, "threshold", "let a version call 1 what scores at or above this")
+    threshold.add_argument("version", metavar="rb@2")
+    threshold.add_argument("threshold", metavar="0.61", type=float)
     _add_exchange(actions)
     archive = add_action(actions, "archive", "let a version be used no longer")
     archive.add_argument("version", metavar="rb@1")
 
 
 def _add_exchange(actions: Any) -> None:
-    taken = add_action(actions, "import", "register a bundle, or the predecessors' files, as a candidate")
+    taken = add_action(actions, "import", "register a bundle, or the file of a network, as a candidate")
     taken.add_argument("path", metavar="PATH", help="a bundle's folder, .weights.h5, .h5 or .keras")
     taken.add_argument("--architecture", metavar="JSON", help="of a .weights.h5")
     taken.add_argument("--version", metavar="rb@9", help="needed for anything but a bundle")
-    taken.add_argument("--threshold", type=float, default=0.5)
+    taken.add_argument("--threshold", type=float, help="0.5 by default, or what the settings give the family")
+    taken.add_argument(
+        "--recipe",
+        metavar="deepstreaks-1",
+        help="what makes its images: with it, any network of Keras's own layers with one sigmoid output",
+    )
+    taken.add_argument("--classes", metavar="NO,YES", help="what 0 and 1 mean; the family's by default")
     given = add_action(actions, "export", "write a version as files")
     given.add_argument("version", metavar="rb@1")
     given.add_argument("out", metavar="OUT", help="the folder to write into")
@@ -53,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the versions, one card or two side by side; or change what is in production."""
     client = connect(args.server)
     actions = {"show": _show, "compare": _compare, "promote": _promote, "archive": _archive}
-    actions |= {"import": _import, "export": _export}
+    actions |= {"threshold": _threshold, "import": _import, "export": _export}
     found, lines = actions.get(args.action, _list)(client, args)
     if args.json:
         emit(found)
@@ -68,9 +84,15 @@ def _show(client: Client, args: argparse.Namespace) -> Answer:
 
 
 def _promote(client: Client, args: argparse.Namespace) -> Answer:
-    done = client.promote(args.version, even_if_worse=args.even_if_worse)
+    done = client.promote(args.version, even_if_worse=args.even_if_worse, beside=args.beside)
     replaced = ", ".join(done["replaced"]) or "nothing"
     return done, [f"{args.version} is in production; it replaced {replaced}"]
+
+
+def _threshold(client: Client, args: argparse.Namespace) -> Answer:
+    moved = client.set_threshold(args.version, args.threshold)
+    told = f"{args.version} calls 1 from {moved['threshold']:g} on, {moved['before']:g} before"
+    return moved, [f"{told}; cutouts on record are being decided again"]
 
 
 def _archive(client: Client, args: argparse.Namespace) -> Answer:
@@ -79,12 +101,15 @@ def _archive(client: Client, args: argparse.Namespace) -> Answer:
 
 
 def _import(client: Client, args: argparse.Namespace) -> Answer:
+    family = load_settings().families.get((args.version or "").partition("@")[0], Family(classes=("0", "1")))
     card = import_model(
         client,
         from_caller(args.path),
         architecture=from_caller(args.architecture) if args.architecture else None,
         version=args.version,
-        threshold=args.threshold,
+        threshold=family.threshold if args.threshold is None else args.threshold,
+        recipe=args.recipe,
+        classes=args.classes,
     )
     return card, [f"{card['version']} is registered as a {card['stage']}"]
 

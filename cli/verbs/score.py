@@ -19,7 +19,7 @@ from cli.watching import await_job
 from core.errors import Unavailable
 from core.settings import load_settings
 
-KEYS = ("file", "id", "rb", "sl", "versions", "plausible", "rejection")
+KEYS = ("file", "id", "rb", "sl", "versions", "plausible", "rejection", "instrument")
 MOST_ROWS = 40
 MOST_NAMED = 5
 
@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="wait for the scores and print them")
     parser.add_argument("--models", metavar="rb@1,sl@1", default="", help="default: those in production")
     parser.add_argument("--priority", choices=("live", "bulk"), help="default: by the number of cutouts")
+    parser.add_argument(
+        "--instrument", metavar="NAME", help="whose cutouts they are: ztf, or a profile in the settings"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
     collected = collect(args.paths, folder=caller_folder())
     _tell_left_out(collected.left_out)
     with _client(args) as client:
-        accepted = submit(client, collected, models=args.models, priority=args.priority)
+        accepted = submit(
+            client, collected, models=args.models, priority=args.priority, instrument=args.instrument
+        )
         if not args.wait:
             return _report_accepted(accepted, as_json=args.json)
         try:
@@ -47,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
             raise
         results = list(client.results(job["id"]))
     if args.json:
-        emit({"job": job["id"], "results": [{key: result[key] for key in KEYS} for result in results]})
+        emit({"job": job["id"], "results": _as_json(results)})
     else:
         print(scores_table(results))
         print(summary(results))
@@ -55,14 +60,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def submit(
-    client: Client, collected: Collected, *, models: str = "", priority: str | None = None
+    client: Client,
+    collected: Collected,
+    *,
+    models: str = "",
+    priority: str | None = None,
+    instrument: str | None = None,
 ) -> dict[str, Any]:
     """Submit what was collected as one job; returns the service's answer."""
     wanted = [model.strip() for model in models.split(",") if model.strip()]
+    options: dict[str, Any] = {"models": wanted, "priority": priority, "instrument": instrument}
     if collected.references:
-        accepted = client.submit_references(collected.references, models=wanted, priority=priority)
+        accepted = client.submit_references(collected.references, **options)
     else:
-        accepted = client.submit_files(collected.files, models=wanted, priority=priority)
+        accepted = client.submit_files(collected.files, **options)
     if accepted["ignored_count"]:
         named = _named(accepted["ignored"], accepted["ignored_count"])
         say(f"not images, left out of zips: {named}")
@@ -71,13 +82,25 @@ def submit(
 
 
 def scores_table(results: list[dict[str, Any]]) -> str:
-    """The results, the plausible ones first, then by their rb score."""
+    """The results, the plausible ones first, then by their rb score.
+
+    A column tells in what cutouts depart from those that the networks were trained on, where any does.
+    """
     ranked = sorted(results, key=lambda r: (not r["plausible"], -(r["rb"] if r["rb"] is not None else -1)))
+    families = _families(results)
+    strange = any("uncalibrated" in r for r in ranked[:MOST_ROWS])
     rows = [
-        (r["file"], r["rb"], r["sl"], r["plausible"], r["rejection"]["reason"] if r["rejection"] else "")
+        (
+            r["file"],
+            *(r[family] for family in families),
+            r["plausible"],
+            r["rejection"]["reason"] if r["rejection"] else "",
+            *([_departures(r)] if strange else []),
+        )
         for r in ranked[:MOST_ROWS]
     ]
-    text = table(("file", "rb", "sl", "plausible", "rejection"), rows)
+    head = ("file", *families, "plausible", "rejection", *(["uncalibrated"] if strange else []))
+    text = table(head, rows)
     left = len(ranked) - len(rows)
     return text + (f"\n… and {left:,} more; --json prints them all" if left > 0 else "")
 
@@ -88,9 +111,28 @@ def summary(results: list[dict[str, Any]]) -> str:
     plausible = sum(r["plausible"] is True for r in results)
     scored = len(results) - reasons.total()
     text = f"{count(scored, 'cutout')} scored, {plausible:,} plausible, {reasons.total():,} rejected"
-    return text + (
-        f" ({', '.join(f'{n} {reason}' for reason, n in reasons.most_common())})" if reasons else ""
+    if reasons:
+        text += f" ({', '.join(f'{n} {reason}' for reason, n in reasons.most_common())})"
+    strange = sum("uncalibrated" in r for r in results)
+    return text + (f"; {strange:,} uncalibrated, not what the networks were trained on" if strange else "")
+
+
+def _departures(result: dict[str, Any]) -> str:
+    """Such as `side_px 63 (105 to 157)`."""
+    return ", ".join(
+        f"{d['quantity']} {d['observed']:g} ({d['expected'][0]:g} to {d['expected'][1]:g})"
+        for d in result.get("uncalibrated", ())
     )
+
+
+def _families(results: list[dict[str, Any]]) -> list[str]:
+    """Those that scored something, rb and sl always."""
+    return list(dict.fromkeys(["rb", "sl", *(family for r in results for family in r["versions"])]))
+
+
+def _as_json(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    keys = dict.fromkeys([*KEYS, *_families(results), "scores", "uncalibrated"])
+    return [{key: result[key] for key in keys if key in result} for result in results]
 
 
 @contextmanager

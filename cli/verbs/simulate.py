@@ -6,6 +6,9 @@ from cli.caller import from_caller
 from cli.exit_codes import Exit
 from cli.output import emit, say
 from core.errors import InvalidRequest
+from core.instrument import DEFAULT_INSTRUMENT
+from core.settings import load_settings
+from cutouts.instruments import find_instrument
 from cutouts.simulator.backgrounds import read_backgrounds
 from cutouts.simulator.night import write_night
 from cutouts.simulator.presets import PRESETS
@@ -19,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--background", metavar="DIR", help="draw on your own difference cutouts of 157 x 157 pixels"
     )
+    parser.add_argument(
+        "--instrument", metavar="NAME", default=DEFAULT_INSTRUMENT, help="ztf, or a profile in the settings"
+    )
     parser.add_argument("--count", type=int, help="how many cutouts; the preset's own number by default")
 
 
@@ -27,9 +33,12 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < 0:
         raise InvalidRequest(f"the seed is {args.seed}; expected 0 or more")
     out = from_caller(args.out)
+    instrument = find_instrument(args.instrument, load_settings().instruments)
     own = read_backgrounds(from_caller(args.background)) if args.background else None
     try:
-        truths = write_night(out, args.preset, count=args.count, seed=args.seed, backgrounds=own)
+        truths = write_night(
+            out, args.preset, count=args.count, seed=args.seed, backgrounds=own, instrument=instrument
+        )
     except OSError as error:
         raise InvalidRequest(f"{out} can't be written: {error.strerror}") from error
     streaks = sum(truth.rb for truth in truths)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from core.instrument import Instrument
+from cutouts.instruments import ZTF
 from cutouts.simulator.backgrounds import Backgrounds
 from cutouts.simulator.bogus import draw_bogus
 from cutouts.simulator.ghosts import draw_ghost
@@ -12,22 +14,39 @@ from cutouts.simulator.residuals import draw_field
 from cutouts.simulator.scene import SIZE_PX, Scene, Segment
 from cutouts.simulator.sky import sky
 from cutouts.simulator.strays import draw_cosmic_ray
-from cutouts.simulator.streaks import can_be_seen, draw_long, draw_short, draw_short_hard
+from cutouts.simulator.streaks import LONGEST_PX, can_be_seen, draw_long, draw_short, draw_short_hard
 from cutouts.simulator.trail import Trail
 from cutouts.simulator.truth import STREAK_KINDS, Kind, SimulatedCutout, Truth
+from cutouts.stretch import to_grey
 
 _STREAKS = {"short": draw_short, "short_hard": draw_short_hard, "long": draw_long}
 
 MARKED_SHARE = 0.6
 TRUNCATED_SHARE = 0.05
 
+SHORTEST_PX = 10.0
+"""The survey's pipeline fits no streak that is shorter than five times the seeing's width."""
 
-def draw(kind: Kind, seed: int, *, name: str = "", backgrounds: Backgrounds | None = None) -> SimulatedCutout:
-    """Simulate one cutout, on simulated sky or on a given one: the same arguments give the same bytes."""
+
+def draw(
+    kind: Kind,
+    seed: int,
+    *,
+    name: str = "",
+    backgrounds: Backgrounds | None = None,
+    instrument: Instrument = ZTF,
+) -> SimulatedCutout:
+    """Simulate one cutout, on simulated sky or on a given one: the same arguments give the same bytes.
+
+    It looks as the recipe `fits-1` makes an instrument's cutouts look, at 1.01 arcsec/px: the seeing, lengths
+    for its exposure, noise from its pixels, and nothing brighter than it can hold.
+    """
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
-    scene, trail = _drawn(kind, rng, backgrounds)
+    scene, trail = _drawn(kind, rng, backgrounds, instrument)
     while trail is not None and not can_be_seen(scene, trail):
-        scene, trail = _drawn(kind, rng, backgrounds)
+        scene, trail = _drawn(kind, rng, backgrounds, instrument)
+    if instrument.saturation_sigma is not None:
+        np.minimum(scene.z, np.float32(instrument.saturation_sigma), out=scene.z)
     grey = to_grey(scene.z, _mask_grey(rng))
     image = np.repeat(grey[:, :, np.newaxis], 3, axis=2)
     segment = trail.ends if trail else None
@@ -40,25 +59,25 @@ def draw(kind: Kind, seed: int, *, name: str = "", backgrounds: Backgrounds | No
 
 
 def _drawn(
-    kind: Kind, rng: np.random.Generator, backgrounds: Backgrounds | None
+    kind: Kind, rng: np.random.Generator, backgrounds: Backgrounds | None, instrument: Instrument
 ) -> tuple[Scene, Trail | None]:
     """A scene with all that is on it, and the streak, where there is one."""
-    sheet = sky(rng) if backgrounds is None else backgrounds.pick(rng)
-    scene = Scene(sheet, rng, fwhm_px=float(np.clip(rng.normal(2.3, 0.35), 1.6, 3.6)))
+    native_px = instrument.arcsec_per_px / ZTF.arcsec_per_px
+    wider = instrument.fwhm_arcsec / ZTF.fwhm_arcsec
+    sheet = sky(rng, native_px=native_px) if backgrounds is None else backgrounds.pick(rng)
+    scene = Scene(
+        sheet,
+        rng,
+        fwhm_px=wider * float(np.clip(rng.normal(2.3, 0.35), 1.6, 3.6)),
+        exposure=instrument.exposure_s / ZTF.exposure_s,
+        shortest_px=min(wider * SHORTEST_PX, LONGEST_PX / 2),
+    )
     if backgrounds is None:
         _surroundings(scene, crowded=kind == "short_hard")
     if kind in STREAK_KINDS:
         return scene, _STREAKS[kind](scene)
     draw_bogus(scene, kind)
     return scene, None
-
-
-def to_grey(z: NDArray[np.float32], mask_grey: int) -> NDArray[np.uint8]:
-    """Sigmas of the sky to grey: 255 (1 - (z + 2.5) / 12.5), so 0 is 204, one sigma 20.4; NaN a flat one."""
-    with np.errstate(invalid="ignore"):
-        grey: NDArray[np.uint8] = np.clip(np.float32(204.5) - np.float32(20.4) * z, 0, 255).astype(np.uint8)
-    grey[np.isnan(z)] = mask_grey
-    return grey
 
 
 def _mask_grey(rng: np.random.Generator) -> int:

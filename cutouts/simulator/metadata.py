@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cutouts.instruments import ZTF
 from cutouts.simulator.names import Exposure
 from cutouts.simulator.truth import Truth
 
@@ -10,18 +11,22 @@ _FIT = "ra1 dec1 ra2 dec2 startmjd endmjd flux bg length sigma lengtherr sigmaer
 _QUALITY = "apsnr apmagerr dmag dmagerr chi2 numfit prob ra1err dec1err corr1 ra2err dec2err corr2"
 COLUMNS = tuple(f"{_IDENTITY} {_FIT} {_QUALITY}".split())
 
-ARCSEC_PER_PX = 1.01
-EXPOSURE_S = 30.0
 
-
-def streak_row(exposure: Exposure, index: int, truth: Truth, rng: np.random.Generator) -> dict[str, str]:
+def streak_row(
+    exposure: Exposure,
+    index: int,
+    truth: Truth,
+    rng: np.random.Generator,
+    *,
+    exposure_s: float = ZTF.exposure_s,
+) -> dict[str, str]:
     """A streak's line by column; made up, but for identifiers, time, and a true length and angle.
 
     Lengths are in arcsec, positions in degrees, as in the survey's own files.
     """
     length_px = truth.length_px or float(np.exp(rng.uniform(np.log(8), np.log(80))))
     angle = np.deg2rad(rng.uniform(0, 180) if truth.angle_deg is None else truth.angle_deg)
-    length = min(length_px, 220.0) * ARCSEC_PER_PX
+    length = min(length_px, 220.0) * ZTF.arcsec_per_px
     ra, dec = (37.0 * exposure.channel + exposure.fraction * 0.01) % 360, -20 + 1.4 * (exposure.channel % 64)
     ra, dec = ra + rng.uniform(-0.4, 0.4), dec + rng.uniform(-0.4, 0.4)
     half_ra = length / 7200 * np.cos(angle) / np.cos(np.deg2rad(dec))
@@ -43,7 +48,7 @@ def streak_row(exposure: Exposure, index: int, truth: Truth, rng: np.random.Gene
         "ra2": f"{(ra + half_ra) % 360:.7f}",
         "dec2": f"{dec + half_dec:.7f}",
         "startmjd": f"{mjd:.8f}",
-        "endmjd": f"{mjd + EXPOSURE_S / 86400:.8f}",
+        "endmjd": f"{mjd + exposure_s / 86400:.8f}",
         "flux": peak * length * rng.uniform(8, 12),
         "bg": rng.normal(0, 1),
         "length": length,

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from core.instrument import Instrument
+from cutouts.instruments import ZTF
 from cutouts.simulator.backgrounds import Backgrounds
 from cutouts.simulator.metadata import streak_row, table
 from cutouts.simulator.names import Exposure, day_of
@@ -25,6 +27,7 @@ def write_night(
     seed: int,
     night: str = "20181106",
     backgrounds: Backgrounds | None = None,
+    instrument: Instrument = ZTF,
 ) -> list[Truth]:
     """Write a preset as a night's files below `out`, and return their truths, named by document id.
 
@@ -32,7 +35,7 @@ def write_night(
     `meta/YYYYMMDD/ztf_YYYYMMDD_streaks.txt`, and `truth.csv`, whose `file` is relative to `out`. Raises
     InvalidRequest for an unknown preset or a count below 1.
     """
-    cutouts = simulate(preset, count=count, seed=seed, backgrounds=backgrounds)
+    cutouts = simulate(preset, count=count, seed=seed, backgrounds=backgrounds, instrument=instrument)
     stamps = Path("stamps") / f"stamps_{night}"
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
     names = _names(day_of(night), rng)
@@ -47,7 +50,7 @@ def write_night(
             path = stamps / f"{truth.name}_scimref.jpg"
             Image.fromarray(cutout.image).save(out / path, "JPEG", quality=100, subsampling=0, optimize=True)
             written.writerow(_truth_row(path, truth))
-            rows.append(streak_row(exposure, index, truth, rng))
+            rows.append(streak_row(exposure, index, truth, rng, exposure_s=instrument.exposure_s))
             truths.append(truth)
     listed = out / "meta" / night / f"ztf_{night}_streaks.txt"
     listed.parent.mkdir(parents=True, exist_ok=True)

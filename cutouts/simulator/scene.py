@@ -23,11 +23,15 @@ class Scene:
         since whatever is added to NaN is NaN: the order of drawing doesn't matter.
     rng : the cutout's only source of chance.
     fwhm_px : the seeing.
+    exposure : the exposure in those of the survey, 30 s; streaks are as much longer.
+    shortest_px : no pipeline fits a streak that is shorter, five times the typical seeing's width.
     """
 
     z: Plane
     rng: np.random.Generator
     fwhm_px: float
+    exposure: float = 1.0
+    shortest_px: float = 10.0
 
     @property
     def sigma_px(self) -> float:

@@ -2,14 +2,25 @@
 
 import numpy as np
 
+from cutouts.fits_recipe import SAME_SCALE, resampled
 from cutouts.simulator.scene import SIZE_PX, Plane
 
 
-def sky(rng: np.random.Generator) -> Plane:
+def sky(rng: np.random.Generator, *, native_px: float = 1.0) -> Plane:
     """(157, 157) float32 noise around 0 of about unit variance, neighbours correlated by 0 to 0.3.
 
-    The scatter of the level and of the noise stands for imperfect estimates of both.
+    The scatter of the level and of the noise stands for imperfect estimates of both. Where an instrument's
+    own pixels are wider than the picture's, `native_px` times, their noise is drawn and then resampled.
     """
+    if native_px > 1 + SAME_SCALE:
+        side = int(np.ceil(SIZE_PX / native_px)) + 2
+        coarse = resampled(
+            rng.standard_normal((side, side), dtype=np.float32), (round(side * native_px),) * 2
+        )
+        noise: Plane = coarse[:SIZE_PX, :SIZE_PX] / coarse.std()
+        return noise * np.float32(np.clip(rng.normal(1.0, 0.05), 0.85, 1.15)) + np.float32(
+            rng.normal(0.0, 0.03)
+        )
     correlation = rng.uniform(0.2, 0.3) if rng.random() < 0.15 else rng.uniform(0.0, 0.2)
     weight = np.float32(_neighbour_weight(correlation))
     noise = rng.standard_normal((SIZE_PX + 1, SIZE_PX + 1), dtype=np.float32)

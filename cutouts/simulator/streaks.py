@@ -12,12 +12,12 @@ from cutouts.simulator.trail import Trail, draw_trail, signal_to_noise
 FAINTEST = 9.0
 """The signal-to-noise ratio below which no pipeline would have cut the streak out."""
 
-SHORTEST_PX = 10.0
-"""The survey's pipeline fits no streak that is shorter than five times the seeing's width."""
+LONGEST_PX = 110.0
+"""The longest that is wholly inside the frame."""
 
 
 def draw_short(scene: Scene) -> Trail:
-    """Draw a streak that is inside the frame, 10 to 110 px long."""
+    """Draw a streak that is inside the frame, at most 110 px long."""
     rng = scene.rng
     trail = _short(
         scene, peak_sigma=scene.log_uniform(1.5, 25) if rng.random() < 0.8 else scene.log_uniform(25, 200)
@@ -87,9 +87,11 @@ def can_be_seen(scene: Scene, trail: Trail) -> bool:
 def _short(scene: Scene, *, peak_sigma: float) -> Trail:
     rng = scene.rng
     length = (
-        float(np.clip(rng.lognormal(np.log(20), 0.6), SHORTEST_PX, 110))
+        float(np.clip(scene.exposure * rng.lognormal(np.log(20), 0.6), scene.shortest_px, LONGEST_PX))
         if rng.random() < 0.7
-        else rng.uniform(SHORTEST_PX, 110)
+        else rng.uniform(
+            scene.shortest_px, min(LONGEST_PX, max(scene.shortest_px, scene.exposure * LONGEST_PX))
+        )
     )
     blur = _blur(scene)
     spread = 2.5 if rng.random() < 0.8 else 7.0

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from core.instrument import Instrument
+from cutouts.instruments import ZTF
 from cutouts.simulator.backgrounds import Backgrounds
 from cutouts.simulator.drawing import draw
 from cutouts.simulator.presets import kinds_of
@@ -18,7 +20,12 @@ def seeds_of(preset: str, *, count: int | None, seed: int) -> list[tuple[Kind, i
 
 
 def simulate(
-    preset: str, *, count: int | None = None, seed: int, backgrounds: Backgrounds | None = None
+    preset: str,
+    *,
+    count: int | None = None,
+    seed: int,
+    backgrounds: Backgrounds | None = None,
+    instrument: Instrument = ZTF,
 ) -> Iterator[SimulatedCutout]:
     """Yield a preset's cutouts in their order; the same arguments give the same bytes.
 
@@ -28,4 +35,5 @@ def simulate(
     Raises InvalidRequest for an unknown preset or a count below 1.
     """
     for n, (kind, cutout_seed) in enumerate(seeds_of(preset, count=count, seed=seed)):
-        yield draw(kind, cutout_seed, name=f"{preset}-{seed}-{n:06d}", backgrounds=backgrounds)
+        name = f"{preset}-{seed}-{n:06d}"
+        yield draw(kind, cutout_seed, name=name, backgrounds=backgrounds, instrument=instrument)

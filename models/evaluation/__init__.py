@@ -4,10 +4,11 @@ Scores and truths in, numbers and pictures out; importing it loads no neural net
 Training lives in models.training, the files of a network in models.bundle.
 """
 
+from models.evaluation.against import changes, lines_of
 from models.evaluation.comparison import compare
 from models.evaluation.examination import examine
 from models.evaluation.figures import PEAK_BINS, Scores, area_under_roc, figures
-from models.evaluation.report import all_figures, evaluate_bundle
+from models.evaluation.report import all_figures, evaluate_bundle, evaluate_images
 from models.evaluation.scoring import score_images
 
 __all__ = [
@@ -15,9 +16,12 @@ __all__ = [
     "Scores",
     "all_figures",
     "area_under_roc",
+    "changes",
     "compare",
     "evaluate_bundle",
+    "evaluate_images",
     "examine",
     "figures",
+    "lines_of",
     "score_images",
 ]

@@ -116,11 +116,11 @@ def figures(scores: Scores, data: LabelledImages, *, threshold: float = 0.5) -> 
     """Confusion matrix, [[true 0 called 0, true 0 called 1], [true 1 called 0, true 1 called 1]], and rates.
 
     `by_kind` gives, for each simulated kind, how many there are and how many were called 1;
-    `streaks_by_peak_sigma` the same for bins of the streaks' peak.
+    `streaks_by_peak_sigma` the same for bins of the streaks' peak. Both are empty without truths.
     """
     counts = confusion(scores, data.labels, threshold=threshold)
     called = np.asarray(scores, np.float64) >= threshold
-    kinds = np.array([t.kind for t in data.truths])
+    kinds = np.array([str(t.kind) for t in data.truths])
     peaks = np.array([-1.0 if t.peak_sigma is None else t.peak_sigma for t in data.truths])
 
     def of(chosen: NDArray[np.bool_]) -> dict[str, int]:
@@ -133,8 +133,9 @@ def figures(scores: Scores, data: LabelledImages, *, threshold: float = 0.5) -> 
         "auc": round(area_under_roc(scores, data.labels), 5),
         "tpr": round(counts.tp / max(1, counts.tp + counts.fn), 5),
         "tnr": round(counts.tn / max(1, counts.tn + counts.fp), 5),
-        "by_kind": {str(kind): of(kinds == kind) for kind in sorted(set(kinds.tolist()))},
+        "by_kind": {kind: of(kinds == kind) for kind in sorted(set(kinds.tolist()))},
         "streaks_by_peak_sigma": {
-            f"{low:g}-{high:g}": of((peaks >= low) & (peaks < high)) for low, high in pairwise(PEAK_BINS)
+            f"{low:g}-{high:g}": of((peaks >= low) & (peaks < high))
+            for low, high in (pairwise(PEAK_BINS) if data.truths else ())
         },
     }

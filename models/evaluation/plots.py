@@ -38,8 +38,8 @@ def write_plots(
 ) -> list[Path]:
     """Write every picture of scores, (n,) in the order of the data, and return the files.
 
-    `strict_threshold` is drawn beside the threshold in the completeness; infinite leaves it out. Raises
-    InvalidRequest as `checked` does, or when the folder can't be written.
+    Data without truths have no completeness. `strict_threshold` is drawn beside the threshold in it; infinite
+    leaves it out. Raises InvalidRequest as `checked` does, or when the folder can't be written.
     """
     thresholds = [threshold, *([strict_threshold] if isfinite(strict_threshold) else [])]
     pictures = {
@@ -50,9 +50,12 @@ def write_plots(
         ),
         "reliability": reliability(scores, data.labels, title=title, classes=classes),
         "scores": score_histogram(scores, data.labels, title=title, classes=classes, threshold=threshold),
-        "completeness_peak": completeness_by_peak(scores, data, title=title, thresholds=thresholds),
-        "completeness_length": completeness_by_length(scores, data, title=title, thresholds=thresholds),
     }
+    if data.truths:
+        pictures |= {
+            "completeness_peak": completeness_by_peak(scores, data, title=title, thresholds=thresholds),
+            "completeness_length": completeness_by_length(scores, data, title=title, thresholds=thresholds),
+        }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / f"{name}.svg" for name in pictures]

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InvalidRequest
+from core.model_card import ModelCard
 from cutouts.simulator import PRESETS, STREAK_KINDS
+from models.evaluation.against import changes
 from models.evaluation.bootstrap import bootstrap
 from models.evaluation.calibration import Calibration, calibration
 from models.evaluation.curves import precision_recall_curve, threshold_for_tnr, threshold_for_tpr
 from models.evaluation.datasets import dataset_images
+from models.evaluation.delta_plots import write_delta_plots
 from models.evaluation.figures import Labels, Scores, at_prevalence, checked, confusion, figures
 from models.evaluation.groups import Group, by_kind, by_length, by_peak, lengths_px
 from models.evaluation.plots import write_plots
@@ -34,15 +37,18 @@ def evaluate_bundle(
     count: int | None = None,
     record: bool = False,
     plots: Path | None = None,
+    against: str | None = None,
 ) -> dict[str, Any]:
     """Figures of a bundle's weights, as they are stored, on a freshly simulated preset or on a folder.
 
     `model` is a shipped version, as rb@1, or a folder. With `record` the figures go to its card too, under
     the preset's name, with the command that repeats them. With `plots` the curves go to that folder as SVG.
-    The seed draws the cutouts and the bootstrap. Raises InvalidRequest as `dataset_images` does, for
-    `record` with a folder, and when the plots can't be written; Misconfigured for a broken bundle.
+    The seed draws the cutouts and the bootstrap. With `against`, another version of the same classifier,
+    the answer has what `changes` tells of the two. Raises InvalidRequest as `dataset_images` does, for
+    `record` with a folder, for a version of another classifier, and when the plots can't be written;
+    Misconfigured for a broken bundle.
     """
-    from models.bundle import find_bundle, load_network, read_card, read_weights, write_card
+    from models.bundle import find_bundle, read_card, write_card
 
     if record and dataset not in PRESETS:
         raise InvalidRequest(
@@ -50,25 +56,73 @@ def evaluate_bundle(
         )
     folder = find_bundle(model)
     card = read_card(folder)
+    other = None if against is None else read_card(find_bundle(against))
+    if other is not None and other.classifier != card.classifier:
+        raise InvalidRequest(f"{card.version} against {other.version}; expected two of one classifier")
     data = dataset_images(card.classifier, dataset, count=count, seed=seed)
-    scores = score_images(load_network(card, read_weights(folder)), data.images)
+    scores = _scores(folder, card, data)
     asked = [] if count is None else ["--count", str(count)]
+    asked += [] if against is None else ["--against", against]
     words = ["python", "-m", "models", "evaluate", model, dataset, "--seed", str(seed), *asked, "--json"]
     found = {
         "model": card.version,
         "dataset": dataset,
         "seed": seed,
-        "fingerprint": fingerprint(data),
-        **all_figures(scores, data, classifier=card.classifier, threshold=card.threshold, seed=seed),
+        **figures_of_card(card, scores, data, seed=seed),
         "command": shlex.join(words),
     }
     if record:
         write_card(folder, card.model_copy(update={"metrics": {**card.metrics, dataset: found}}))
+    before = None
+    if against is not None and other is not None:
+        before = _scores(find_bundle(against), other, data)
+        thresholds = {"threshold_before": other.threshold, "threshold_after": card.threshold}
+        found["against"] = {"model": other.version, **changes(before, scores, data, **thresholds)}
     if plots is None:
         return found
     title = f"{card.version} on {dataset if dataset in PRESETS else Path(dataset).name}"
-    files = write_plots(
-        plots,
+    files = plots_of_card(card, scores, data, folder=plots, title=title, seed=seed)
+    if before is not None and other is not None:
+        files += write_delta_plots(
+            plots,
+            before,
+            scores,
+            data.labels,
+            names=(other.version, card.version),
+            classes=card.classes,
+            thresholds=(other.threshold, card.threshold),
+        )
+    return {**found, "plots": [str(path) for path in files]}
+
+
+def evaluate_images(
+    folder: Path, data: LabelledImages, *, dataset: str, seed: int, plots: Path
+) -> dict[str, Any]:
+    """Figures of the bundle in a folder on images that are at hand, and its curves, as `evaluate_bundle`'s.
+
+    The seed draws the bootstrap.
+    """
+    from models.bundle import read_card
+
+    card = read_card(folder)
+    scores = _scores(folder, card, data)
+    found = {"model": card.version, "dataset": dataset, "seed": seed}
+    files = plots_of_card(card, scores, data, folder=plots, title=f"{card.version} on {dataset}", seed=seed)
+    return found | figures_of_card(card, scores, data, seed=seed) | {"plots": [str(path) for path in files]}
+
+
+def figures_of_card(card: ModelCard, scores: Scores, data: LabelledImages, *, seed: int) -> dict[str, Any]:
+    """`all_figures` at the card's threshold, and the fingerprint of the data."""
+    told = all_figures(scores, data, classifier=card.classifier, threshold=card.threshold, seed=seed)
+    return {"fingerprint": fingerprint(data), **told}
+
+
+def plots_of_card(
+    card: ModelCard, scores: Scores, data: LabelledImages, *, folder: Path, title: str, seed: int
+) -> list[Path]:
+    """Write the curves at the card's threshold."""
+    return write_plots(
+        folder,
         scores,
         data,
         title=title,
@@ -77,7 +131,13 @@ def evaluate_bundle(
         strict_threshold=threshold_for_tnr(scores, data.labels, COMPLETENESS_TNR),
         seed=seed,
     )
-    return {**found, "plots": [str(path) for path in files]}
+
+
+def _scores(folder: Path, card: ModelCard, data: LabelledImages) -> Scores:
+    """The scores of a bundle's network, which is held no longer than it takes."""
+    from models.bundle import load_network, read_weights
+
+    return score_images(load_network(card, read_weights(folder)), data.images)
 
 
 def fingerprint(data: LabelledImages) -> str:
@@ -96,7 +156,8 @@ def all_figures(
     positives = serving_prevalence(classifier)
     intervals = bootstrap(values, truth, threshold=threshold, seed=seed)
     called = values >= threshold
-    groups = (truth_group(called, truth, data.truths) for truth_group in (by_kind, by_length, by_peak))
+    rules = (by_kind, by_length, by_peak)
+    groups = (rule(called, truth, data.truths) if data.truths else {} for rule in rules)
     kinds, lengths, peaks = (_groups_as_json(found.values()) for found in groups)
     return {
         **figures(scores, data, threshold=threshold),
@@ -116,7 +177,7 @@ def all_figures(
         "by_kind": kinds,
         "by_length": lengths,
         "by_peak": peaks,
-        "completeness": _completeness(values, data),
+        "completeness": _completeness(values, data) if data.truths else None,
     }
 
 

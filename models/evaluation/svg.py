@@ -98,6 +98,7 @@ class Dots:
     colour: str
     intervals: Sequence[tuple[float, float]] = ()
     words: Sequence[str] = ()
+    radius: float = 4
 
 
 Mark = Line | Area | Band | Dots
@@ -220,7 +221,9 @@ def _drawn(one: Mark, chart: Chart, top: float) -> list[str]:
                 f'stroke="{one.colour}" stroke-width="1.5" fill="none"/>'
             )
         word = f"<title>{_escaped(one.words[n])}</title>" if one.words else ""
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{one.colour}">{word}</circle>')
+        parts.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{one.radius:g}" fill="{one.colour}">{word}</circle>'
+        )
     return parts
 
 

@@ -155,6 +155,11 @@ def _node(entry: dict[str, Any]) -> Layer:
     (node,) = nodes
     if isinstance(node, dict):
         options = [node["kwargs"]]
+        if len(node["args"]) != 1:
+            raise InvalidRequest(
+                f"layer {entry['config']['name']!r} is called with {len(node['args'])} arguments; "
+                "expected one, a layer's output or a list of them"
+            )
         (tensors,) = node["args"]
         tensors = [tensors] if isinstance(tensors, dict) else tensors
         sources = [tensor["config"]["keras_history"] for tensor in tensors]

@@ -22,7 +22,18 @@ from models.legacy.published import check_request, check_weights, import_publish
 from models.legacy.recognise import Recognised, recognise
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-GROUPS = {"Conv2D": "conv2d", "Dense": "dense", "BatchNormalization": "batch_normalization"}
+GROUPS = {
+    "BatchNormalization": "batch_normalization",
+    "Conv2D": "conv2d",
+    "Conv2DTranspose": "conv2d_transpose",
+    "Dense": "dense",
+    "DepthwiseConv2D": "depthwise_conv2d",
+    "GroupNormalization": "group_normalization",
+    "LayerNormalization": "layer_normalization",
+    "PReLU": "p_re_lu",
+    "SeparableConv2D": "separable_conv2d",
+}
+"""The group of each kind of layer with weights, as Keras 3 names it."""
 
 
 def import_keras(file: Path, *, version: str, folder: Path, threshold: float = 0.5) -> ModelCard:
@@ -34,12 +45,25 @@ def import_keras(file: Path, *, version: str, folder: Path, threshold: float = 0
     if not zipfile.is_zipfile(file):
         return import_published(None, file, version=version, folder=folder, threshold=threshold)
     check_request(version, folder, threshold)
-    members = _members(file)
-    graph = parse_architecture(members[CONFIG], f"{file.name}: {CONFIG}")
+    graph, weights = read_keras(file)
     found = recognise(graph, f"{file.name}: {CONFIG}")
-    with hdf5.opened(io.BytesIO(members[WEIGHTS]), f"{file.name}: {WEIGHTS}") as content:
-        found.network.set_weights(_read_weights(content, graph, found))
+    set_weights(found, graph, weights, f"{file.name}: {WEIGHTS}")
     return write_imported(found, graph, [file], version=version, folder=folder, threshold=threshold)
+
+
+def read_keras(file: Path) -> tuple[Graph, bytes]:
+    """The architecture of a `.keras` file, and its weights file; raises InvalidRequest as `import_keras`."""
+    members = _members(file)
+    return parse_architecture(members[CONFIG], f"{file.name}: {CONFIG}"), members[WEIGHTS]
+
+
+def set_weights(found: Recognised, graph: Graph, weights: bytes, source: str) -> None:
+    """Set a network's weights from those of a `.keras` file.
+
+    Raises InvalidRequest unless they are its own, all of them and no others.
+    """
+    with hdf5.opened(io.BytesIO(weights), source) as content:
+        found.network.set_weights(_read_weights(content, graph, found))
 
 
 def _members(file: Path) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""The kinds of layer that our architectures are made of, and what decides the arithmetic of each."""
+"""The kinds of layer that networks are read from files with, and what decides the arithmetic of each."""
 
 from typing import Any
 
@@ -10,21 +10,22 @@ REQUIRED = object()
 CHANNELS_LAST = {"data_format": "channels_last"}
 POOLING: Settings = {"pool_size": REQUIRED, "strides": REQUIRED, "padding": "valid", **CHANNELS_LAST}
 
+CONVOLUTION: Settings = {
+    "kernel_size": REQUIRED,
+    "strides": [1, 1],
+    "padding": "valid",
+    "dilation_rate": [1, 1],
+    "activation": "linear",
+    "use_bias": True,
+    **CHANNELS_LAST,
+}
+NORMALIZATION: Settings = {"axis": -1, "epsilon": REQUIRED, "center": True, "scale": True}
+
 # Settings of each kind, with the value that holds where a file of an older Keras does not name one.
 KINDS: dict[str, Settings] = {
     "InputLayer": {"shape": REQUIRED, "sparse": False, "ragged": False, "optional": False},
     "ZeroPadding2D": {"padding": REQUIRED, **CHANNELS_LAST},
-    "Conv2D": {
-        "filters": REQUIRED,
-        "kernel_size": REQUIRED,
-        "strides": [1, 1],
-        "padding": "valid",
-        "dilation_rate": [1, 1],
-        "groups": 1,
-        "activation": "linear",
-        "use_bias": True,
-        **CHANNELS_LAST,
-    },
+    "Conv2D": {"filters": REQUIRED, "groups": 1, **CONVOLUTION},
     "BatchNormalization": {
         "axis": REQUIRED,
         "momentum": REQUIRED,
@@ -43,6 +44,31 @@ KINDS: dict[str, Settings] = {
     "Flatten": CHANNELS_LAST,
     "Dropout": {"rate": REQUIRED, "noise_shape": None},
     "Dense": {"units": REQUIRED, "activation": "linear", "use_bias": True},
+    "AlphaDropout": {"rate": REQUIRED, "noise_shape": None},
+    "Average": {},
+    "Conv2DTranspose": {"filters": REQUIRED, **CONVOLUTION, "output_padding": None},
+    "Cropping2D": {"cropping": REQUIRED, **CHANNELS_LAST},
+    "DepthwiseConv2D": {"depth_multiplier": 1, **CONVOLUTION},
+    "ELU": {"alpha": 1.0},
+    "GaussianDropout": {"rate": REQUIRED},
+    "GaussianNoise": {"stddev": REQUIRED},
+    "GlobalMaxPooling2D": {"keepdims": False, **CHANNELS_LAST},
+    "GroupNormalization": {"groups": REQUIRED, **NORMALIZATION},
+    "Identity": {},
+    "LayerNormalization": {**NORMALIZATION, "rms_scaling": False},
+    "LeakyReLU": {"negative_slope": REQUIRED},
+    "Maximum": {},
+    "Minimum": {},
+    "Multiply": {},
+    "PReLU": {"shared_axes": None},
+    "ReLU": {"max_value": None, "negative_slope": 0.0, "threshold": 0.0},
+    "Rescaling": {"scale": REQUIRED, "offset": 0.0},
+    "Reshape": {"target_shape": REQUIRED},
+    "SeparableConv2D": {"filters": REQUIRED, "depth_multiplier": 1, **CONVOLUTION},
+    "Softmax": {"axis": -1},
+    "SpatialDropout2D": {"rate": REQUIRED, **CHANNELS_LAST},
+    "Subtract": {},
+    "UpSampling2D": {"size": REQUIRED, "interpolation": "nearest", **CHANNELS_LAST},
 }
 
 # What only matters while a network is made or trained.

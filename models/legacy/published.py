@@ -56,9 +56,19 @@ def check_request(version: str, folder: Path, threshold: float) -> None:
 
 
 def write_imported(
-    found: Recognised, graph: Graph, files: list[Path], *, version: str, folder: Path, threshold: float
+    found: Recognised,
+    graph: Graph,
+    files: list[Path],
+    *,
+    version: str,
+    folder: Path,
+    threshold: float,
+    **more: Any,
 ) -> ModelCard:
-    """Write the bundle of a network whose weights are set; its card says where they came from."""
+    """Write the bundle of a network whose weights are set; its card says where they came from.
+
+    `more` goes to `write_bundle`.
+    """
     origin: dict[str, Any] = {
         "network": graph.name,
         "keras_version": graph.keras_version,
@@ -72,6 +82,7 @@ def write_imported(
         threshold=threshold,
         dtype="float32",
         training={"imported_from": origin},
+        **more,
     )
 
 

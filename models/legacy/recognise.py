@@ -31,15 +31,23 @@ class Recognised:
 
 def recognise(graph: Graph, source: str) -> Recognised:
     """Find the architecture that a graph is; raises InvalidRequest with what differs from the nearest."""
-    for name in sorted(ARCHITECTURES, key=lambda name: name != graph.name.lower()):
-        names = _match(_own_graph(name), graph)
-        if names is not None:
-            return Recognised(name, build(name), names)
+    found = recognised(graph)
+    if found is not None:
+        return found
     nearest = min(ARCHITECTURES, key=lambda name: _distance(_own_graph(name), graph))
     raise InvalidRequest(
         f"{source}: network {graph.name!r:.60} is none of {', '.join(sorted(ARCHITECTURES))}; "
         f"it differs from {nearest}: {'; '.join(_differences(_own_graph(nearest), graph)[:TOLD]):.1000}"
     )
+
+
+def recognised(graph: Graph) -> Recognised | None:
+    """The architecture of ours that a graph is, or None."""
+    for name in sorted(ARCHITECTURES, key=lambda name: name != graph.name.lower()):
+        names = _match(_own_graph(name), graph)
+        if names is not None:
+            return Recognised(name, build(name), names)
+    return None
 
 
 @functools.cache

@@ -12,16 +12,14 @@ from core.settings import Training
 from core.training import TrainingRequest
 from cutouts.benchmark import STANDING
 from models.bundle import load_network
-from models.evaluation import evaluate_bundle
+from models.evaluation import evaluate_bundle, evaluate_images
+from models.training.dataset_images import frozen_images
 from models.training.fit import Plan, Watch
-from models.training.preset_images import training_images
-from models.training.run import VALIDATION_SEED, hardware, train_bundle
+from models.training.run import hardware, train_bundle
+from models.training.sources import test_source, training_source, validation_source
 from storage.record import Record
 
 __all__ = ["hardware", "measure", "train_candidate"]
-
-TEST_SEED = 2_000_000
-"""Added to the training's seed for the test cutouts, as `VALIDATION_SEED` is for the validation cutouts."""
 
 
 def train_candidate(
@@ -42,46 +40,55 @@ def train_candidate(
     plan = Plan(**asdict(request), precision=precision)
     first = None if plan.start_from is None else _weights_of(record, plan.start_from)
     tell("preparing data")
-    data = training_images(plan.classifier, plan.dataset, count=plan.count, seed=plan.seed)
-    validation = training_images(
-        plan.classifier,
-        plan.dataset,
-        count=settings.validation_cutouts,
-        seed=plan.seed + VALIDATION_SEED,
-    )
+    data = training_source(request, record)
+    validation = validation_source(request, record, settings)
     on_batch()
     tell("training")
     return train_bundle(
         plan,
-        data,
-        validation,
+        data.images,
+        validation.images,
         first_weights=first,
         version=f"{plan.classifier}@1",
         folder=folder,
-        command=command_of(request),
+        told={"data": data.told, "validation": validation.told, "command": command_of(request)},
         watch=Watch(on_batch=on_batch, on_epoch=on_epoch),
     )
 
 
 def measure(
-    request: TrainingRequest, settings: Training, *, folder: Path
+    request: TrainingRequest, record: Record, settings: Training, *, folder: Path
 ) -> tuple[dict[str, Any], dict[str, Path]]:
-    """All figures of the folder's bundle on its test cutouts and the standing benchmark, and their plots.
+    """All figures of the folder's bundle on its test images and on the benchmarks, and their plots.
 
+    The benchmarks are the standing one and the data set that was declared one, where the classifier has them.
     The plots are SVG files by name, such as `benchmark-roc.svg`.
     """
-    standing = STANDING[request.classifier]
-    tests = {
-        "test": (request.dataset, request.seed + TEST_SEED, settings.test_cutouts),
-        "benchmark": (standing.preset, standing.seed, settings.benchmark_cutouts or standing.count),
+    source = test_source(request, record, settings)
+    metrics = {
+        "test": evaluate_images(
+            folder, source.images, dataset=request.dataset, seed=request.seed, plots=folder / "test"
+        )
+        | source.told
     }
-    metrics: dict[str, Any] = {}
-    plots: dict[str, Path] = {}
-    for name, (preset, seed, count) in tests.items():
-        drawn = folder / name
-        found = evaluate_bundle(str(folder), preset, seed=seed, count=count, plots=drawn)
-        plots |= {f"{name}-{path.name}": path for path in map(Path, found.pop("plots"))}
-        metrics[name] = found
+    standing = STANDING.get(request.classifier)
+    if standing is not None:
+        count = settings.benchmark_cutouts or standing.count
+        metrics["benchmark"] = evaluate_bundle(
+            str(folder), standing.preset, seed=standing.seed, count=count, plots=folder / "benchmark"
+        )
+    for card in record.datasets.all():
+        if card.benchmark and card.classifier == request.classifier:
+            images = frozen_images(record.blobs, record.datasets.items(card.name, "test"))
+            drawn = folder / card.name
+            metrics[card.name] = evaluate_images(
+                folder, images, dataset=card.name, seed=request.seed, plots=drawn
+            )
+    plots = {
+        f"{name}-{path.name}": path
+        for name, found in metrics.items()
+        for path in map(Path, found.pop("plots"))
+    }
     return metrics, plots
 
 

@@ -11,6 +11,12 @@ from models.training.labelled_images import LabelledImages
 
 CLASSIFIERS = ("rb", "sl")
 
+VALIDATION_SEED = 1_000_000
+"""Added to a training's seed for its validation cutouts, so that no seed in use gives both."""
+
+TEST_SEED = 2_000_000
+"""Added to a training's seed for its test cutouts."""
+
 
 def training_images(classifier: str, preset: str, *, count: int | None, seed: int) -> LabelledImages:
     """Simulate a preset as `preset_images` does, without the cutouts of the standing benchmarks."""

@@ -3,7 +3,7 @@
 import os
 import platform
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,7 @@ from models.bundle import find_bundle, load_network, read_card, read_weights, wr
 from models.training.checkpoint import FILE
 from models.training.fit import Plan, Watch, train
 from models.training.labelled_images import LabelledImages
-from models.training.preset_images import training_images
-
-VALIDATION_SEED = 1_000_000
-"""Added to the plan's seed for the validation images, so that no seed in use gives both."""
+from models.training.preset_images import VALIDATION_SEED, training_images
 
 VALIDATION_COUNT = 2000
 
@@ -42,7 +39,14 @@ def run(plan: Plan, *, version: str, folder: Path, watch: Watch | None = None) -
         first_weights=first,
         version=version,
         folder=folder,
-        command=command_of(plan, version, folder),
+        told={
+            "validation": {
+                "dataset": plan.dataset,
+                "seed": plan.seed + VALIDATION_SEED,
+                "count": VALIDATION_COUNT,
+            },
+            "command": command_of(plan, version, folder),
+        },
         watch=watch,
     )
 
@@ -55,10 +59,13 @@ def train_bundle(
     first_weights: Sequence[Any] | None,
     version: str,
     folder: Path,
-    command: str,
+    told: Mapping[str, Any],
     watch: Watch | None = None,
 ) -> ModelCard:
-    """Train on these images and write the bundle, its card telling how it came to be; raises as `train` does."""
+    """Train on these images and write the bundle; raises as `train` does.
+
+    `told` goes to the card beside the plan: where the images come from, and the command.
+    """
     trained = train(plan, data, validation, folder=folder, first_weights=first_weights, watch=watch)
     card = write_bundle(
         folder,
@@ -68,15 +75,10 @@ def train_bundle(
         training={
             **asdict(plan),
             "images": len(data.images),
-            "validation": {
-                "dataset": plan.dataset,
-                "seed": plan.seed + VALIDATION_SEED,
-                "count": len(validation.images),
-            },
             "history": trained.history,
             "seconds": round(trained.seconds, 1),
             "hardware": hardware(),
-            "command": command,
+            **told,
         },
     )
     (folder / FILE).unlink(missing_ok=True)

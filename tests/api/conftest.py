@@ -48,6 +48,7 @@ def api(
         "DA_SCORING__SHARD_SIZE": "4",
         "DA_REFERENCES__ROOTS": f'["{shared_folder}"]',
         "DA_REFERENCES__HOSTS": '["*"]',
+        "DA_INSTRUMENTS": '{"coarse": {"arcsec_per_px": 1.86, "fwhm_arcsec": 4, "exposure_s": 30}}',
     }
     servers = {"mongo_url": mongo_url, "redis_url": redis_url, "database": api_record.database.name}
     with ApiServer(api_folder, **servers, **limits) as server:

@@ -93,7 +93,7 @@ def test_score_waits_and_prints_what_scripts_rely_on(run: Run, api_record: Recor
         "night/deep/a.png",
     ]
     for result in answer["results"]:
-        assert set(result) == {"file", "id", "rb", "sl", "versions", "plausible", "rejection"}
+        assert set(result) == {"file", "id", "rb", "sl", "versions", "plausible", "rejection", "instrument"}
         assert (result["rb"], result["sl"], result["plausible"]) == (0.75, 0.875, True)
     assert "left out: 1 file (night/readme.txt)" in err
 

@@ -35,7 +35,7 @@ def test_a_result_has_scores_versions_and_the_decision(api: ApiServer, api_recor
     job = submit(api, 1100)
     score_job(api_record, job, {RB: 0.75, SL: 0.25})
     (result,) = api.ask("GET", f"/v1/jobs/{job}/results").json()["results"]
-    assert set(result) == {"file", "id", "rb", "sl", "versions", "plausible", "rejection"}
+    assert set(result) == {"file", "id", "rb", "sl", "versions", "plausible", "rejection", "instrument"}
     assert (result["rb"], result["sl"]) == (0.75, 0.25)
     assert result["versions"] == {"rb": RB, "sl": SL}
     assert result["plausible"] is False

@@ -5,15 +5,21 @@ import json
 import zipfile
 from pathlib import Path
 
+import keras
 import pytest
+from keras import layers
 
+from cli.__main__ import main
 from cli.client import Client, GivenLogin
 from cli.model_files import export_model, import_model
 from core.errors import InvalidRequest
 from models.architectures import build
-from models.bundle import write_bundle
+from models.bundle import load_network, write_bundle
 from storage.record import Record
-from tests.api.server import ApiServer
+from tests.api.scoring import score_job
+from tests.api.server import ADMIN, ApiServer
+from tests.api.versions import RB, SL
+from tests.images import jpeg
 from tests.record import card
 
 
@@ -35,6 +41,56 @@ def test_an_administrator_promotes_and_archives(api: ApiServer, api_record: Reco
     assert api.ask("GET", "/v1/models/kd@1").json()["stage"] == "archived"
     assert api.ask("POST", "/v1/models/kd@2/archive").status_code == 409
     api_record.database["models"].delete_many({"classifier": "kd"})
+
+
+def test_a_threshold_is_moved_by_an_administrator_alone(api: ApiServer, api_record: Record) -> None:
+    add(api_record, "kd@7")
+    api_record.accounts.add("dusk-operator", "a long enough password", "operator")
+    operator = api.log_in("dusk-operator", "a long enough password")
+    path = "/v1/models/kd@7/threshold"
+    assert api.ask("PUT", path, token=operator, json={"threshold": 0.4}).status_code == 403
+    for wrong, status in ((0, 400), (1, 400), (1.2, 400), ("high", 422), (None, 422)):
+        assert api.ask("PUT", path, json={"threshold": wrong}).status_code == status, wrong
+    assert api.ask("PUT", "/v1/models/kd@99/threshold", json={"threshold": 0.4}).status_code == 404
+    answer = api.ask("PUT", path, json={"threshold": 0.61})
+    assert answer.json() == {"version": "kd@7", "threshold": 0.61, "before": 0.5}
+    assert api.ask("GET", "/v1/models/kd@7").json()["threshold"] == 0.61
+    api_record.database["models"].delete_many({"classifier": "kd"})
+
+
+def test_thresholds_and_members_from_the_command_line(
+    api: ApiServer, api_record: Record, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DA_USER", ADMIN[0])
+    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    models = ("--server", api.url, "models")
+    add(api_record, "kd@8")
+    add(api_record, "kd@9")
+    assert main([*models, "threshold", "kd@8", "0.61"]) == 0
+    assert "kd@8 calls 1 from 0.61 on, 0.5 before" in capsys.readouterr().out
+    assert main([*models, "threshold", "kd@8", "61"]) == 1
+    assert "expected a number above 0 and below 1" in capsys.readouterr().err
+    assert main([*models, "promote", "kd@8"]) == 0
+    assert main([*models, "promote", "kd@9", "--beside"]) == 0
+    assert "kd@9 is in production; it replaced nothing" in capsys.readouterr().out
+    assert {"kd@8", "kd@9"} <= set(api_record.models.production())
+    api_record.database["models"].delete_many({"classifier": "kd"})
+
+
+def test_a_member_is_promoted_beside_and_results_show_each_score(api: ApiServer, api_record: Record) -> None:
+    name = "rb@902"
+    add(api_record, name)
+    answer = api.ask("POST", f"/v1/models/{name}/promote", json={"beside": True})
+    assert answer.json() == {"version": name, "replaced": []}
+    files = [("files", ("a.jpg", jpeg(4321)))]
+    job = api.ask("POST", "/v1/jobs/score", files=files).json()["job"]
+    score_job(api_record, job, {RB: 0.2, name: 0.7, SL: 0.9})
+    (result,) = api.ask("GET", f"/v1/jobs/{job}/results").json()["results"]
+    assert (result["rb"], result["plausible"], result["versions"]["rb"]) == (0.7, True, name)
+    assert result["scores"] == {RB: 0.2, name: 0.7, SL: 0.9}
+    assert api.ask("POST", f"/v1/models/{name}/archive").status_code == 200
+    assert api.ask("POST", f"/v1/models/{RB}/archive").status_code == 409
+    api_record.database["models"].delete_one({"_id": name})
 
 
 def test_an_operator_may_not_change_the_registry(api: ApiServer, api_record: Record) -> None:
@@ -121,3 +177,39 @@ def test_a_version_travels_as_files(api: ApiServer, api_record: Record, tmp_path
         assert api_record.models.get("sl@801") is None
     finally:
         api_record.database["models"].delete_many({"_id": "sl@800"})
+
+
+def test_two_versions_of_the_service_are_evaluated_against_each_other(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DA_USER", ADMIN[0])
+    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    asked = ["evaluate", "rb@1", "rb-2018.9", "--seed", "3", "--count", "40", "--against", "rb@1"]
+    assert main(["--server", api.url, *asked, "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["against"]["model"], found["against"]["delta"]["mean"]) == ("rb@1", 0)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras while it saves
+def test_any_network_is_imported_with_its_recipe(
+    api: ApiServer,
+    api_record: Record,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("DA_USER", ADMIN[0])
+    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    flat = [keras.Input((144, 144, 1)), layers.AveragePooling2D(8), layers.Flatten()]
+    file = tmp_path / "mine.keras"
+    keras.Sequential([*flat, layers.Dense(1, activation="sigmoid")]).save(file)
+    words = ["--server", api.url, "models", "import", str(file), "--version", "kd@10"]
+    assert main([*words, "--recipe", "deepstreaks-7"]) == 1
+    assert "recipe 'deepstreaks-7'; expected one of deepstreaks-1" in capsys.readouterr().err
+    assert main([*words, "--recipe", "deepstreaks-1", "--classes", "ditch,keep", "--threshold", "0.4"]) == 0
+    assert "kd@10 is registered as a candidate" in capsys.readouterr().out
+    card = api_record.models.get("kd@10")
+    assert card is not None
+    assert (card.architecture, card.classes, card.threshold) == ("imported", ("ditch", "keep"), 0.4)
+    assert load_network(card, api_record.models.weights(card)).output_shape == (None, 1)
+    api_record.database["models"].delete_many({"classifier": "kd"})

@@ -30,6 +30,14 @@ def test_the_shipped_network_is_evaluated_without_a_service(tmp_path: Path) -> N
     assert all(Path(file).read_text().startswith("<svg") for file in found["plots"])
 
 
+def test_what_changes_against_another_is_told(tmp_path: Path) -> None:
+    words = ("rb@1", "rb-2018.9", "--seed", "31", "--count", "60", "--against", "rb@production")
+    done = evaluate(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert "against rb@" in done.stdout
+    assert "(McNemar)" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -38,6 +46,7 @@ def test_the_shipped_network_is_evaluated_without_a_service(tmp_path: Path) -> N
         (("../secrets", "rb-2018.9"), "no model '../secrets'"),
         (("rb", "benchmark", "--seed", "3"), "expected neither"),
         (("rb", "rb-2018.9", "--seed", "-3"), "the seed is -3"),
+        (("rb", "rb-2018.9", "--against", "rb@77"), "no model 'rb@77'; expected"),
     ],
 )
 def test_what_can_not_be_evaluated_is_told(tmp_path: Path, words: tuple[str, ...], said: str) -> None:

@@ -8,6 +8,8 @@ import pytest
 from core.errors import Misconfigured
 from core.settings import load_settings, read_secrets
 
+PROFILE = {"arcsec_per_px": 1.86, "fwhm_arcsec": 4.0, "exposure_s": 30.0}
+
 PUBLISHED = {
     "kowalski": {"user": "u", "password": "kowalski-pw"},
     "database": {"admin_username": "admin", "admin_password": "admin-pw"},
@@ -68,4 +70,44 @@ def test_settings_that_are_not_even_json_are_told(here: Path, monkeypatch: pytes
     monkeypatch.delenv("DA_LIMITS")
     (here / "config.json").write_text("{")
     with pytest.raises(Misconfigured, match="can't be read"):
+        load_settings()
+
+
+def test_instruments_have_the_name_that_they_stand_under(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DA_INSTRUMENTS", json.dumps({"coarse": PROFILE}))
+    found = load_settings().instruments
+    assert {name: (i.name, i.arcsec_per_px) for name, i in found.items()} == {"coarse": ("coarse", 1.86)}
+
+
+@pytest.mark.parametrize(
+    ("name", "profile", "told"),
+    [
+        ("ztf", PROFILE, "built in"),
+        ("a", PROFILE | {"arcsec_per_px": 0}, "instruments.a.arcsec_per_px"),
+        ("a", PROFILE | {"pixel_scale": 1}, "instruments.a.pixel_scale"),
+        ("a", PROFILE | {"polarity": "up"}, "instruments.a.polarity"),
+        ("a", {"arcsec_per_px": 1.0}, "instruments.a.fwhm_arcsec"),
+        ("a:b", PROFILE, "instruments.a:b.name"),
+        ("a", 5, "instruments.a"),
+    ],
+)
+def test_a_profile_that_can_not_be_is_refused_and_named(
+    name: str, profile: object, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DA_INSTRUMENTS", json.dumps({name: profile}))
+    with pytest.raises(Misconfigured, match=told):
+        load_settings()
+
+
+def test_families_are_named_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DA_FAMILIES", '{"kd": {"classes": ["ditch", "keep"], "threshold": 0.6}}')
+    families = load_settings().families
+    assert list(families) == ["rb", "sl", "kd"]
+    assert (families["kd"].classes, families["kd"].threshold) == (("ditch", "keep"), 0.6)
+
+
+@pytest.mark.parametrize("name", ["night", "Kd", "k d", "", "plausible"])
+def test_a_family_whose_name_is_taken_or_none_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DA_FAMILIES", json.dumps({name: {"classes": ["no", "yes"]}}))
+    with pytest.raises(Misconfigured, match="a family named"):
         load_settings()

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from core.errors import InvalidRequest
 from cutouts.simulator import BOGUS_KINDS, PRESETS, STREAK_KINDS, draw, seeds_of, simulate
-from cutouts.simulator.drawing import to_grey
 from cutouts.simulator.marks import RED
 from cutouts.simulator.presets import kinds_of
 from cutouts.simulator.sky import sky
 from cutouts.simulator.truth import Kind
+from cutouts.stretch import to_grey
 
 KINDS = (*STREAK_KINDS, *BOGUS_KINDS)
 

@@ -1,6 +1,7 @@
 """Stages: what is in production, who decides it, and what is refused."""
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -112,6 +113,92 @@ def test_promotions_at_once_leave_one_in_production(record: Record) -> None:
     for thread in threads:
         thread.join()
     assert len(record.models.production()) == 1
+
+
+def test_a_member_beside_replaces_none_and_may_be_worse(record: Record) -> None:
+    add(record, "rb@1", "production", d=measured(0.90))
+    add(record, "sl@1", "production")
+    add(record, "rb@2", d=measured(0.80))
+    assert record.models.promote("rb@2", by="me", beside=True) == []
+    assert record.models.production() == ["rb@1", "rb@2", "sl@1"]
+    assert record.models.resolve(["rb"]) == ("rb@1", "rb@2")
+    assert record.models.were_production(["rb@2", "rb@1", "sl@1"])
+    assert record.models.were_production(["rb@1", "sl@1"])
+
+
+def test_one_member_is_archived_and_the_last_is_not(record: Record) -> None:
+    for version in ("rb@1", "sl@1"):
+        add(record, version, "production")
+    add(record, "rb@2")
+    record.models.promote("rb@2", by="me", beside=True)
+    record.models.archive("rb@1", by="me")
+    assert record.models.production() == ["rb@2", "sl@1"]
+    assert record.models.were_production(["rb@1", "rb@2", "sl@1"])
+    with pytest.raises(Conflict, match="promote another version first"):
+        record.models.archive("rb@2", by="me")
+
+
+def test_a_promotion_replaces_every_member(record: Record) -> None:
+    add(record, "rb@1", "production")
+    add(record, "rb@2")
+    add(record, "rb@3")
+    record.models.promote("rb@2", by="me", beside=True)
+    assert record.models.promote("rb@3", by="me", even_if_worse=True) == ["rb@1", "rb@2"]
+    assert record.models.production() == ["rb@3"]
+
+
+def test_two_that_were_never_together_are_no_members(record: Record) -> None:
+    add(record, "rb@1", "production")
+    add(record, "rb@2")
+    record.models.promote("rb@2", by="me", even_if_worse=True)
+    assert not record.models.were_production(["rb@1", "rb@2"])
+
+
+def test_both_of_two_members_are_not_archived_at_once(record: Record) -> None:
+    add(record, "rb@1", "production")
+    add(record, "rb@2")
+    record.models.promote("rb@2", by="me", beside=True)
+
+    def archive(version: str) -> None:
+        with suppress(Conflict):
+            record.models.archive(version, by="me")
+
+    threads = [threading.Thread(target=archive, args=[version]) for version in ("rb@1", "rb@2")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(record.models.production()) == 1
+
+
+def test_a_recipe_that_nobody_knows_is_refused(record: Record) -> None:
+    weights = b"rb@1"
+    unknown = card("rb@1", weights).model_copy(update={"recipe": "deepstreaks-9"})
+    with pytest.raises(
+        InvalidRequest, match="wants the recipe 'deepstreaks-9'; expected one of deepstreaks-1"
+    ):
+        record.models.register(unknown, weights)
+    add(record, "rb@2")
+    record.database["models"].update_one({"_id": "rb@2"}, {"$set": {"recipe": "of an older release"}})
+    with pytest.raises(InvalidRequest, match="recipe"):
+        record.models.promote("rb@2", by="me")
+    assert record.models.production() == []
+
+
+def test_figures_at_another_threshold_compare_by_the_curve_alone(record: Record) -> None:
+    at_half = {"threshold": 0.5}
+    add(record, "rb@1", "production", d=measured(0.90, tpr=0.95) | at_half)
+    add(record, "rb@2", d=measured(0.91, tpr=0.90) | at_half)
+    with pytest.raises(Conflict, match="expected none to be worse"):
+        record.models.promote("rb@2", by="me")
+    record.models.set_threshold("rb@2", 0.4, by="me")
+    assert record.models.promote("rb@2", by="me") == ["rb@1"]
+
+
+@pytest.mark.parametrize("name", ["night", "versions", "plausible", "file", "sha256"])
+def test_a_family_has_no_name_of_a_field(name: str) -> None:
+    with pytest.raises(ValidationError, match="no name that a cutout's fields have"):
+        card(f"{name}@1", b"w")
 
 
 def test_the_next_version_is_above_all(record: Record) -> None:

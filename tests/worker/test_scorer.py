@@ -24,6 +24,8 @@ from storage.shards import ShardRepository
 from tasks.app import app
 from tasks.messenger import Messenger
 from tasks.submit import Submitter
+from tests.fits_files import fits_file, noise, streak
+from tests.instruments import COARSE, INVERTED
 from tests.record import card, register
 from tests.worker.pictures import noisy_png
 from worker.engine import Scores
@@ -480,3 +482,95 @@ def test_no_result_shows_the_scores_of_other_bytes_before_its_shard_is_read(benc
     page = read_results(bench.record, job, start=Cursor(), limit=10, pending=True)
     assert [result.pending for result in page.results] == [True, True, False]
     assert [bool(result.scores) for result in page.results] == [False, False, True]
+
+
+def test_each_outcome_names_the_instrument(bench: Bench) -> None:
+    bench.run(bench.submit(bench.items([("a.png", noisy_png(1)), ("b.png", b"no image")])))
+    assert {d.get("instrument") for d in bench.record.database["outcomes"].find()} == {"ztf"}
+
+
+def test_a_fits_cutout_is_read_by_the_profile_that_its_job_was_accepted_with(bench: Bench) -> None:
+    plane = streak(noise(height=85, width=85), peak=100.0)
+    job = bench.submit(bench.items([("a.fits", fits_file(plane))]), instrument=COARSE)
+    bench.run(job)
+    recorded = bench.record.jobs.get(job.id)
+    assert recorded is not None
+    assert recorded.instrument == COARSE
+    (result,) = read_results(bench.record, job, start=Cursor(), limit=10).results
+    expected = decode(fits_file(plane), instrument=COARSE).mean() / 255
+    assert result.scores["rb@1"] == pytest.approx(expected, abs=1e-6)
+    assert (result.instrument, [d.quantity for d in result.uncalibrated]) == ("coarse", ["noise_correlation"])
+
+
+def test_a_departure_is_stored_beside_the_score_and_comes_with_the_result(bench: Bench) -> None:
+    inverted = fits_file(-streak(noise(), peak=200.0))
+    small = fits_file(noise(height=63, width=63))
+    files = [("i.fits", inverted), ("s.fits", small), ("a.png", noisy_png(1))]
+    job = bench.submit(bench.items(files))
+    bench.run(job)
+    results = read_results(bench.record, job, start=Cursor(), limit=10).results
+    assert [[d.quantity for d in r.uncalibrated] for r in results] == [["polarity"], ["side_px"], []]
+    assert all(len(result.scores) == 2 for result in results)
+    stored = list(bench.record.database["outcomes"].find({"uncalibrated": {"$exists": True}}))
+    assert len(stored) == 4
+    assert {"quantity": "side_px", "observed": 63.0, "expected": [105.0, 157.0]} in [
+        departure for document in stored for departure in document["uncalibrated"]
+    ]
+
+
+def test_the_same_bytes_by_another_instrument_are_another_cutout(bench: Bench) -> None:
+    data = fits_file(-streak(noise(), peak=200.0))
+    first, second = (bench.items([(f"{RED}.fits", data)]) for _ in range(2))
+    wrong = bench.submit(first)
+    bench.run(wrong)
+    right = bench.submit(second, instrument=INVERTED)
+    bench.run(right)
+    (marked,) = read_results(bench.record, wrong, start=Cursor(), limit=10).results
+    (fine,) = read_results(bench.record, right, start=Cursor(), limit=10).results
+    assert marked.cutout == RED
+    assert fine.cutout == f"inverted:{first[0].sha256}"
+    assert fine.scores != marked.scores
+    assert (len(marked.uncalibrated), len(fine.uncalibrated)) == (1, 0)
+    document = bench.record.cutouts.get(str(fine.cutout))
+    assert document is not None
+    assert document["sha256"] == first[0].sha256
+    assert document["rb"] == fine.scores["rb@1"]
+
+
+def test_a_rejection_by_one_profile_says_nothing_of_another(bench: Bench) -> None:
+    plane = noise()
+    plane[:] = np.where(plane > 3, plane, -999.0)  # a half is masked, as INVERTED sees it
+    plane[:20] = -999.0
+    items = bench.items([("a.fits", fits_file(plane))])
+    rejected, scored = bench.submit(items, instrument=INVERTED), bench.submit(items, instrument=COARSE)
+    bench.run(rejected)
+    bench.run(scored)
+    (first,) = read_results(bench.record, rejected, start=Cursor(), limit=10).results
+    (second,) = read_results(bench.record, scored, start=Cursor(), limit=10).results
+    assert first.rejection is not None
+    assert first.rejection.reason == "masked"
+    assert second.rejection is None
+    assert bench.is_finished(rejected)
+    assert bench.is_finished(scored)
+
+
+def test_a_reference_of_another_instrument_is_known_by_its_content(bench: Bench) -> None:
+    url = f"https://x/{RED}.fits"
+    bench.web.pages = {url: fits_file(noise(height=85, width=85))}
+    job = bench.submit([Item(url, RED, reference=url)], instrument=COARSE)
+    bench.run(job)
+    (result,) = read_results(bench.record, job, start=Cursor(), limit=10).results
+    assert str(result.cutout).startswith("coarse:")
+    assert (result.instrument, len(result.scores)) == ("coarse", 2)
+
+
+def test_damaged_fits_files_are_rejected_and_no_other_score_moves(bench: Bench) -> None:
+    whole = fits_file(noise())
+    cube = fits_file(np.stack([noise(height=63, width=63)] * 3))
+    files = [("cut.fits", whole[:9000]), ("cube.fits", cube), ("good.fits", whole), ("c.fits", b"SIMPLE  =")]
+    job = bench.submit(bench.items(files))
+    bench.run(job)
+    results = read_results(bench.record, job, start=Cursor(), limit=10).results
+    reasons = [result.rejection and result.rejection.reason for result in results]
+    assert reasons == ["truncated", "not_two_dimensional", None, "truncated"]
+    assert results[2].scores["rb@1"] == pytest.approx(decode(whole).mean() / 255, abs=1e-6)

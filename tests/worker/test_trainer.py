@@ -7,13 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from core.dataset import DataSetCard, LabelledCutout, Split
 from core.job import Item, Job, JobState
 from core.settings import Settings, Training
 from core.training import TrainingRequest
-from models.training import candidate
+from cutouts.simulator import simulate
+from models.training import sources
 from storage.record import Record
 from storage.trainings import TrainingRepository
+from tests.images import png
 from tests.record import register
+from tests.storage.test_datasets import card as card_of_dataset
 from worker.trainer import JobTrainer
 from worker.training_device import TrainingDevice
 
@@ -82,7 +86,7 @@ def test_what_breaks_off_three_times_without_an_epoch_fails_with_its_last_words(
     def broken(*_: object, **__: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(candidate, "training_images", broken)
+    monkeypatch.setattr(sources, "training_images", broken)
     job = accept(record, REQUEST)
     for _ in range(3):
         trainer(record, settings).train(job)
@@ -169,6 +173,40 @@ def test_a_checkpoint_that_is_gone_fails_the_job(record: Record, settings: Setti
     record.trainings.release(lease, counts=False)
     trainer(record, settings).train(job)
     assert f"blob {lease.checkpoint.sha256} is not in the store" in failure_of(record, job)
+
+
+def freeze(record: Record, name: str, seed: int, *, benchmark: bool = False) -> DataSetCard:
+    """A data set of simulated cutouts: of every ten, six to learn from, two to stop by, two to measure on."""
+    parts: tuple[Split, ...] = ("train",) * 6 + ("validation",) * 2 + ("test",) * 2
+    items = []
+    for n, cutout in enumerate(simulate("sample", count=60, seed=seed)):
+        sha256 = record.blobs.put(png(cutout.image))
+        split = "test" if benchmark else parts[n % 10]
+        items.append(LabelledCutout(sha256, sha256, cutout.truth.rb, split))
+    card = card_of_dataset(name, items, benchmark=benchmark)
+    return record.datasets.freeze(card, items)[0]
+
+
+def test_a_training_on_a_data_set_reads_each_split_for_what_it_is(record: Record, settings: Settings) -> None:
+    frozen = freeze(record, "mine", 1)
+    freeze(record, "judge", 2, benchmark=True)
+    job = accept(record, replace(REQUEST, dataset="mine", count=None))
+    trainer(record, settings).train(job)
+    [(card, _)] = record.models.all()
+    assert card.training["images"] == 36
+    assert card.training["data"]["fingerprint"] == frozen.fingerprint
+    assert card.training["data"]["held_back"] == 0
+    assert card.training["validation"]["split"] == "validation"
+    assert (card.metrics["test"]["n"], card.metrics["judge"]["n"]) == (12, 60)
+    assert card.metrics["test"]["completeness"] is None
+    assert {"test-roc.svg", "judge-roc.svg", "benchmark-roc.svg"} <= set(card.plots)
+
+
+def test_a_benchmark_is_not_trained_on(record: Record, settings: Settings) -> None:
+    freeze(record, "judge", 2, benchmark=True)
+    job = accept(record, replace(REQUEST, dataset="judge"))
+    trainer(record, settings).train(job)
+    assert "'judge' is the benchmark of rb" in failure_of(record, job)
 
 
 def doing(record: Record, job: str) -> str | None:

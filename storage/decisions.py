@@ -1,0 +1,84 @@
+"""Decisions on record: `plausible` follows the thresholds, whenever they are moved.
+
+Each cutout notes the setting of the thresholds that its `plausible` was decided by. One that notes another
+than today's is decided again: a pass may be killed anywhere, and who decided by older ones is made good.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from core.decision import best_members, is_plausible
+from storage.cutouts import Decision
+from storage.database import Document
+from storage.model_registry import ModelRegistry
+from storage.record import Record
+
+AT_ONCE = 1000
+"""Cutouts that are held in memory."""
+
+
+def production_fields(
+    models: ModelRegistry, scores: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, object]]:
+    """The production fields, by cutout, of scores by cutout and version.
+
+    A family's field is its highest score and `versions` says whose; `scores` holds those of every member.
+    """
+    setting = models.setting()
+    thresholds = models.thresholds({version for found in scores.values() for version in found})
+    now = datetime.now(UTC)
+    fields: dict[str, dict[str, object]] = {}
+    for cutout, found in scores.items():
+        best = best_members(found)
+        fields[cutout] = {family: score for family, (_, score) in best.items()} | {
+            "plausible": is_plausible(found, _of(found, thresholds)),
+            "versions": {family: version for family, (version, _) in best.items()},
+            "scores": dict(found),
+            "decided_by": setting,
+            "last_modified": now,
+        }
+    return fields
+
+
+def decide_again(record: Record, *, for_s: float, at_once: int = AT_ONCE) -> int:
+    """Decide cutouts by today's thresholds until all are, or the time is over; returns how many were.
+
+    To be called again until it returns 0. Two at the same time do no harm.
+    """
+    end = time.monotonic() + for_s
+    decided = 0
+    while True:
+        setting = record.models.setting()
+        cutouts = record.cutouts.undecided(setting, limit=at_once)
+        if cutouts:
+            decided += record.cutouts.decide(_decisions(record.models, cutouts), setting=setting)
+        if len(cutouts) < at_once or time.monotonic() >= end:
+            return decided
+
+
+def plausible_now(models: ModelRegistry, cutout: Document) -> bool | None:
+    """What today's thresholds make of a cutout's document, whether or not it was decided again yet."""
+    scores = _scores(cutout)
+    return is_plausible(scores, models.thresholds(scores))
+
+
+def _decisions(models: ModelRegistry, cutouts: list[Document]) -> list[Decision]:
+    scores = [_scores(cutout) for cutout in cutouts]
+    thresholds = models.thresholds({version for found in scores for version in found})
+    return [
+        Decision(cutout, is_plausible(found, _of(found, thresholds)))
+        for cutout, found in zip(cutouts, scores, strict=True)
+    ]
+
+
+def _scores(cutout: Document) -> dict[str, float]:
+    """By version; records of before families had members hold one score of each family."""
+    if "scores" in cutout:
+        return dict(cutout["scores"])
+    versions: dict[str, str] = cutout.get("versions", {})
+    return {version: cutout[family] for family, version in versions.items() if family in cutout}
+
+
+def _of(scores: Mapping[str, float], thresholds: Mapping[str, float]) -> dict[str, float]:
+    return {version: threshold for version, threshold in thresholds.items() if version in scores}

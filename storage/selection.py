@@ -1,0 +1,78 @@
+"""The cutouts that a filter means, read in the order of their ids in bounded memory."""
+
+from collections.abc import Iterator, Sequence
+
+from core.filters.bind import bind, by_classifier
+from core.filters.bound import BoundFilter
+from core.filters.grammar import parse
+from core.instrument import DEFAULT_INSTRUMENT
+from core.job import Item
+from cutouts.names import instrument_of
+from storage.database import Document
+from storage.filter_query import query
+from storage.record import Record
+
+CHUNK = 2000
+EVERYTHING = ""
+_READABLE: Document = {"$or": [{"sha256": {"$type": "string"}}, {"reference": {"$type": "string"}}]}
+_KEPT = {"sha256": True, "reference": True}
+
+
+def bound_text(record: Record, text: str) -> str:
+    """A filter with the versions that its scores come from, bound to what is in production now.
+
+    An empty text means every cutout. Raises InvalidRequest for what is no filter, saying where.
+    """
+    if not text.strip():
+        return EVERYTHING
+    registered = [card.version for card, _ in record.models.all()]
+    return str(bind(parse(text), by_classifier(record.models.production()), registered=registered))
+
+
+def selected(
+    record: Record, text: str, *, instrument: str = DEFAULT_INSTRUMENT, after: str | None = None
+) -> Iterator[Item]:
+    """Items of an instrument's cutouts whose id is above `after` and that a bound filter is true of, by id.
+
+    Cutouts that are only known by name, whose bytes nobody has handed in or referred to, are passed over.
+    """
+    bound = None if text == EVERYTHING else bind(parse(text), {})
+    wanted = [_READABLE] if bound is None else [_READABLE, query(bound)]
+    fields = _KEPT if bound is None else None
+    while chunk := _chunk(record, wanted, fields, after):
+        after = chunk[-1]["_id"]
+        own = [document for document in chunk if instrument_of(document["_id"]) == instrument]
+        for document in _matching(record, bound, own):
+            yield Item(
+                name=document["_id"],
+                cutout=document["_id"],
+                sha256=document["sha256"],
+                reference=document.get("reference"),
+            )
+
+
+def how_many(record: Record, text: str, *, instrument: str = DEFAULT_INSTRUMENT) -> int:
+    """How many cutouts `selected` gives."""
+    return sum(1 for _ in selected(record, text, instrument=instrument))
+
+
+def _chunk(
+    record: Record, wanted: Sequence[Document], fields: Document | None, after: str | None
+) -> list[Document]:
+    place: list[Document] = [] if after is None else [{"_id": {"$gt": after}}]
+    found = record.database["cutouts"].find({"$and": [*place, *wanted]}, fields)
+    return list(found.sort("_id", 1).limit(CHUNK))
+
+
+def _matching(record: Record, bound: BoundFilter | None, chunk: Sequence[Document]) -> Iterator[Document]:
+    if bound is None:
+        yield from chunk
+        return
+    outcomes: dict[str, dict[str, float | None]] = {}
+    if bound.needs_outcomes:
+        ids = [document["_id"] for document in chunk]
+        for (cutout, version), outcome in record.outcomes.find(ids, bound.versions).items():
+            outcomes.setdefault(cutout, {})[version] = outcome.score
+    for document in chunk:
+        if bound.matches(document, outcomes.get(document["_id"], {})):
+            yield document

@@ -1,0 +1,198 @@
+"""Planning a rescoring: each cutout that it means is in one shard, whatever dies on the way."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from core.errors import Conflict, InvalidRequest
+from core.job import Item, Job, JobState
+from core.outcome import Outcome
+from core.settings import Scoring
+from storage.cutouts import CutoutRecord
+from storage.record import Record
+from storage.shards import ShardRepository
+from tasks.plan import Planner
+from tasks.submit_rescore import RescoreSubmitter, Rescoring
+from tests.record import register
+
+CUTOUTS = 50
+SIZE = 4
+
+
+def content(n: int) -> str:
+    return f"{n:064x}"
+
+
+@pytest.fixture
+def filled(record: Record) -> Record:
+    """A record with fifty cutouts and two versions in production."""
+    register(record, "rb@7", "sl@7")
+    records = [CutoutRecord(content(n), content(n)) for n in range(CUTOUTS)]
+    record.cutouts.announce(records)
+    record.cutouts.own(records)
+    return record
+
+
+def planner(record: Record, name: str = "one") -> Planner:
+    return Planner(record, Scoring(shard_size=SIZE), name=name)
+
+
+def submit(record: Record, **wanted: Any) -> Job:
+    return RescoreSubmitter(record).submit(Rescoring(**wanted), owner="me")
+
+
+def state_of(record: Record, job: Job) -> Job:
+    found = record.jobs.get(job.id)
+    assert found is not None
+    return found
+
+
+def planned_cutouts(record: Record, job: Job) -> list[str | None]:
+    last = record.shards.last(job.id)
+    shards = 0 if last is None else last[0] + 1
+    return [item.cutout for n in range(shards) for item in record.shards.items(job.id, n) or []]
+
+
+def test_every_cutout_is_in_one_shard_by_its_id(filled: Record) -> None:
+    job = submit(filled)
+    assert state_of(filled, job).state is JobState.PLANNING
+    assert planner(filled).plan_one()
+    assert planned_cutouts(filled, job) == [content(n) for n in range(CUTOUTS)]
+    found = state_of(filled, job)
+    assert (found.state, found.items, found.shards) == (JobState.RUNNING, CUTOUTS, 13)
+    assert not planner(filled).plan_one()
+
+
+def test_what_is_scored_already_is_left_out_unless_all_are_wanted(filled: Record) -> None:
+    scored = [Outcome(content(n), v, 0.5) for n in range(10) for v in ("rb@7", "sl@7")]
+    filled.outcomes.insert([*scored, Outcome(content(11), "rb@7", 0.5)], provenance={})
+    few, every = submit(filled), submit(filled, lacking=False)
+    estimate = RescoreSubmitter(filled).estimate(Rescoring())
+    assert (estimate.cutouts, estimate.seconds) == (CUTOUTS - 10, None)
+    for _ in range(2):
+        assert planner(filled).plan_one()
+    assert planned_cutouts(filled, few) == [content(n) for n in range(10, CUTOUTS)]
+    assert planned_cutouts(filled, every) == [content(n) for n in range(CUTOUTS)]
+
+
+def test_a_filter_on_scores_names_the_version_in_production_now(filled: Record) -> None:
+    filled.outcomes.insert([Outcome(content(n), "rb@7", n / CUTOUTS) for n in range(CUTOUTS)], provenance={})
+    job = submit(filled, selection="rb < 0.5 and rb > 0.1", models=["sl@7"], lacking=False)
+    assert "rb@7" in str(job.selection)
+    register(filled, "rb@8")
+    assert planner(filled).plan_one()
+    assert planned_cutouts(filled, job) == [content(n) for n in range(6, 25)]
+
+
+def test_nothing_to_do_is_a_finished_job(filled: Record) -> None:
+    job = submit(filled, selection="night = 20180927")
+    assert planner(filled).plan_one()
+    found = state_of(filled, job)
+    assert (found.state, found.items) == (JobState.FINISHED, 0)
+
+
+def test_a_planner_that_is_killed_is_continued_by_another(
+    filled: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(filled)
+    monkeypatch.setattr("tasks.plan.AT_ONCE", 2)
+    append, calls = filled.shards.append, 0
+
+    def killed(*args: Any, **kwargs: Any) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return append(*args, **kwargs)
+
+    monkeypatch.setattr(filled.shards, "append", killed)
+    with pytest.raises(KeyboardInterrupt):
+        planner(filled).plan_one()
+    assert not planner(filled, "two").plan_one()  # its lease has not run out
+    filled.database["jobs"].update_one({"_id": job.id}, {"$unset": {"planner": ""}})
+    assert planner(filled, "two").plan_one()
+    assert planned_cutouts(filled, job) == [content(n) for n in range(CUTOUTS)]
+    assert state_of(filled, job).shards == 13
+
+
+def test_a_planner_that_was_only_slow_loses_and_doubles_nothing(
+    filled: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is stopped between two writes, another plans the rest in shards of another size."""
+    job = submit(filled)
+    monkeypatch.setattr("tasks.plan.AT_ONCE", 2)
+    append, calls = filled.shards.append, 0
+
+    def overtaken(key: str, shards: Mapping[int, Sequence[Item]], **kwargs: Any) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            monkeypatch.setattr(filled.shards, "append", append)
+            filled.database["jobs"].update_one({"_id": job.id}, {"$unset": {"planner": ""}})
+            assert Planner(filled, Scoring(shard_size=7), name="two").plan_one()
+        return append(key, shards, **kwargs)
+
+    monkeypatch.setattr(filled.shards, "append", overtaken)
+    assert planner(filled).plan_one()
+    assert planned_cutouts(filled, job) == [content(n) for n in range(CUTOUTS)]
+
+
+def test_shards_of_a_job_that_is_paused_or_cancelled_meanwhile_are_too(
+    filled: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused, cancelled = submit(filled, lacking=False), submit(filled, lacking=False)
+    append = filled.shards.append
+
+    def meanwhile(key: str, shards: Mapping[int, Sequence[Item]], **kwargs: Any) -> bool:
+        if key == paused.id:
+            filled.jobs.set_paused(key, paused=True)
+            filled.shards.pause(key)
+        else:
+            filled.jobs.cancel(key)
+            filled.shards.cancel(key)
+        return append(key, shards, **kwargs)
+
+    monkeypatch.setattr(filled.shards, "append", meanwhile)
+    for _ in range(2):
+        assert planner(filled).plan_one()
+    assert filled.shards.claim_waiting("bulk", worker="one") is None
+    filled.jobs.set_paused(paused.id, paused=False)
+    filled.shards.unpause(paused.id)
+    lease = filled.shards.claim_waiting("bulk", worker="one")
+    assert lease is not None
+    assert lease.job == paused.id
+    assert not filled.shards.any_open(cancelled.id)
+
+
+def test_a_shard_takes_a_few_seconds_of_a_worker_as_fast_as_the_last_ones(
+    filled: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rate, size in ((None, SIZE), (100.0, 400), (0.1, 32), (1e6, 2000)):
+        monkeypatch.setattr(ShardRepository, "recent_rate", lambda _, rate=rate: rate)
+        assert planner(filled).shard_size() == size
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"selection": "rb <"}, "filter"),
+        ({"selection": "nonsense > 3"}, "nonsense"),
+        ({"selection": '{"$where": "1"}'}, "filter"),
+        ({"models": ["rb@99"]}, "rb@99"),
+        ({"rank": 101}, "rank is 101; expected -100 to 100"),
+        ({"share": 0.0}, "share is 0.0"),
+    ],
+)
+def test_what_can_t_be_rescored_is_refused(filled: Record, wanted: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said.replace("$", r"\$")):
+        submit(filled, **wanted)
+
+
+def test_one_key_is_one_job(filled: Record) -> None:
+    submitter = RescoreSubmitter(filled)
+    first = submitter.submit(Rescoring(), owner="me", idempotency_key="k", fingerprint="a")
+    again = submitter.submit(Rescoring(), owner="me", idempotency_key="k", fingerprint="a")
+    assert first.id == again.id
+    with pytest.raises(Conflict):
+        submitter.submit(Rescoring(), owner="me", idempotency_key="k", fingerprint="b")

@@ -152,7 +152,7 @@ class Intake:
     def _stored(self, members: Iterable[Member]) -> list[Item]:
         """Items in the order of the members, each with its bytes stored."""
         items: list[Item] = []
-        for item in _store(members, self._services.record.blobs, self._services.blob_writers):
+        for item in store_members(members, self._services.record.blobs, self._services.blob_writers):
             if len(items) == self._limits.cutouts_per_job:
                 raise _too_many(self._limits)
             items.append(item)
@@ -165,8 +165,8 @@ def options_of(fields: dict[str, list[str]]) -> Options:
     return Options.model_validate(single | {"models": fields.get("models", [])})
 
 
-def _store(members: Iterable[Member], blobs: BlobStore, writers: ThreadPoolExecutor) -> Iterator[Item]:
-    """Store with several flushes under way at once; few files are in memory at a time."""
+def store_members(members: Iterable[Member], blobs: BlobStore, writers: ThreadPoolExecutor) -> Iterator[Item]:
+    """Items of members, in their order, stored with several flushes at once; few are in memory at a time."""
     waiting: deque[tuple[Member, Future[str] | None]] = deque()
     for member in members:
         stored = None if member.data is None else writers.submit(blobs.put, member.data)

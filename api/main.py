@@ -12,11 +12,14 @@ from api.routes import (
     auth,
     cutouts,
     datasets,
+    exports,
     health,
     job_events,
     jobs,
+    listing,
     model_plots,
     models,
+    nights,
     rescore,
     submit,
     tokens,
@@ -60,10 +63,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         rescore,
         jobs,
         job_events,
+        exports,  # before cutouts: `export` is no cutout's id
+        listing,
         cutouts,
         models,
         model_plots,
         datasets,
+        nights,
         workers,
     ):
         app.include_router(room.router, dependencies=_NEEDS_TOKEN)

@@ -12,6 +12,7 @@ import requests
 from pydantic import SecretStr
 
 from cli.connection import local_client
+from cli.local.programs import ProgramsFor, service_programs
 from cli.local.servers import ServerUrls, local_servers
 from cli.local.service import Service
 from core.job import Job
@@ -77,8 +78,8 @@ class LocalService:
 
 
 @contextmanager
-def local_service(folder: Path) -> Iterator[LocalService]:
-    """Run everything while the block runs; what it says goes to stderr."""
+def local_service(folder: Path, *, programs: ProgramsFor = service_programs) -> Iterator[LocalService]:
+    """Run everything, or only some programs, while the block runs; what it says goes to stderr."""
     with local_servers(folder) as servers:
         settings = Settings(
             mongo_url=SecretStr(servers.mongo_url),
@@ -87,7 +88,7 @@ def local_service(folder: Path) -> Iterator[LocalService]:
             port=0,
             flower_port=0,
         )
-        with Service(settings, say=_say) as service:
+        with Service(settings, say=_say, programs=programs) as service:
             record = open_record(settings, patience_s=60.0)
             try:
                 yield LocalService(servers, service, record)

@@ -7,22 +7,17 @@ its scores, and no process of the worker was restarted.
 """
 
 import argparse
-import hashlib
-import io
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
+from bench.candidate import add_candidate
 from bench.cutout_files import jpegs, write_zip
 from bench.local_service import LocalService, local_service
 from bench.process_tree import process_tree
 from bench.verdict import conclude
 from cli.connection import local_client
-from core.model_card import ModelCard, Weights
-from storage.record import Record
 
 SMALL_JOB = 50
 
@@ -50,7 +45,7 @@ def main() -> int:
 
 def _measure(local: LocalService, bulk: Path, small: list[Path], args: argparse.Namespace) -> int:
     old = next(version for version in local.record.models.production() if version.startswith("rb@"))
-    new = _add_candidate(local.record, old)
+    new = add_candidate(local.record, old)
     workers = _workers(local)
     began = time.monotonic()
     middle = len(small) // 2
@@ -81,24 +76,6 @@ def _measure(local: LocalService, bulk: Path, small: list[Path], args: argparse.
     figure = f"{mixed} mixed jobs of {len(before) + len(after)}, {unscored} cutouts without scores"
     figure += f", worker {'restarted' if restarted else 'not restarted'}"
     return conclude("promotion", figure, kept=kept, details=details, as_json=args.json)
-
-
-def _add_candidate(record: Record, version: str) -> str:
-    """Register a copy of a version whose last bias is a little higher, so that its scores differ."""
-    card = record.models.get(version)
-    assert card is not None
-    with np.load(io.BytesIO(record.models.weights(card)), allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    last = list(arrays)[-1]
-    arrays[last] = arrays[last] + np.asarray(0.25, arrays[last].dtype)
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    data = buffer.getvalue()
-    weights = Weights(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), dtype=card.weights.dtype)
-    candidate = record.models.next_version(card.classifier)
-    changed: dict[str, object] = {"version": candidate, "weights": weights, "metrics": {}}
-    record.models.register(ModelCard.model_validate(card.model_copy(update=changed).model_dump()), data)
-    return candidate
 
 
 def _workers(local: LocalService) -> set[int]:

@@ -17,6 +17,8 @@ from core import errors
 CONNECT_S = 10.0
 ANSWER_S = 60.0
 ACCEPT_S = 3600.0  # until the record of a large upload is safe
+STREAM_S = 600.0  # between two parts of an export: a filter that is true of few cutouts looks at many
+STREAM_BYTES = 256 * 1024
 PAGE = 5000
 _BUSY = (502, 503, 504)
 _LONGEST_PAUSE_S = 8.0
@@ -182,6 +184,19 @@ class Client:
             if cursor is None:
                 return
 
+    def cutouts(self, text: str, *, models: str = "", limit: int = 100, cursor: str | None = None) -> Json:
+        """A page of the cutouts that a filter is true of."""
+        params = {"filter": text, "models": models, "limit": limit, "cursor": cursor}
+        return self._ask("GET", "/v1/cutouts", params=params)
+
+    def export_job(self, job: str, form: str) -> Iterator[bytes]:
+        """The scores of a job as a file, by and by; raises Unavailable where it breaks off."""
+        return self._stream(f"/v1/jobs/{job}/export", {"format": form})
+
+    def export_cutouts(self, text: str, *, models: str, form: str) -> Iterator[bytes]:
+        """The scores of the cutouts that a filter is true of, in the same way."""
+        return self._stream("/v1/cutouts/export", {"filter": text, "models": models, "format": form})
+
     def models(self) -> list[Json]:
         """Every model version that is registered."""
         found: list[Json] = self._ask("GET", "/v1/models")["models"]
@@ -239,6 +254,41 @@ class Client:
         asked = {**wanted, "from": "labels"}
         return self._ask("POST", "/v1/datasets", json=asked, answer_s=ACCEPT_S)
 
+    def nights(self, limit: int) -> list[Json]:
+        """The latest nights."""
+        found: list[Json] = []
+        cursor: str | None = None
+        while len(found) < limit:
+            page = self._ask("GET", "/v1/nights", params={"limit": min(limit, 200), "cursor": cursor})
+            found += page["nights"]
+            cursor = page["next"]
+            if cursor is None:
+                break
+        return found[:limit]
+
+    def night(self, night: str) -> Json:
+        """The ledger of a night, and in `missing` every id of which something did not come."""
+        shown = self._ask("GET", f"/v1/nights/{night}", params={"limit": PAGE})
+        page = shown
+        while page["next"] is not None:
+            page = self._ask("GET", f"/v1/nights/{night}", params={"limit": PAGE, "cursor": page["next"]})
+            shown["missing"] += page["missing"]
+        return {**shown["ledger"], "missing_ids": shown["missing"]}
+
+    def ingest_files(self, night: str, files: Sequence[File]) -> Json:
+        """Ingest files of a night; again changes nothing."""
+        boundary = secrets.token_hex(16)
+
+        def body() -> MultipartBody:
+            return MultipartBody(files, {}, boundary=boundary)
+
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        return self._ask("POST", f"/v1/nights/{night}", body, headers=headers, answer_s=ACCEPT_S)
+
+    def ingest_prefix(self, night: str, prefix: str) -> Json:
+        """Ingest what lies in a bucket, or in a folder of the service's host."""
+        return self._ask("POST", f"/v1/nights/{night}", json={"prefix": prefix}, answer_s=ACCEPT_S)
+
     def _submit(
         self,
         body: Callable[[], MultipartBody] | None,
@@ -249,6 +299,15 @@ class Client:
     ) -> Json:
         headers = {**headers, "Idempotency-Key": str(uuid.uuid4())}
         return self._ask("POST", path, body, headers=headers, answer_s=ACCEPT_S, **more)
+
+    def _stream(self, path: str, params: Mapping[str, str]) -> Iterator[bytes]:
+        with self._answer("GET", path, params=params, stream=True, answer_s=STREAM_S) as answer:
+            try:
+                yield from answer.iter_content(STREAM_BYTES)
+            except requests.RequestException as error:
+                raise errors.Unavailable(
+                    f"the answer of {self.url} broke off ({type(error).__name__}); expected all of it"
+                ) from error
 
     def _ask(
         self, method: str, path: str, body: Callable[[], MultipartBody] | None = None, **options: Any

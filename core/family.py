@@ -6,16 +6,21 @@ from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.filters.fields import FIELDS, WORDS
+
 NAME = re.compile(r"^[a-z][a-z0-9_]{0,31}$")
 
 RESERVED = frozenset(
     (
         *("id", "file", "name", "sha256", "added", "reference", "night", "streakid", "last_modified"),
         *("plausible", "versions", "scores", "decided_by", "outcomes", "rejection", "pending"),
-        *("instrument", "uncalibrated", "ades", "jd", "midpoint_coordinates"),
+        *("instrument", "uncalibrated", "ades", "midpoint_coordinates"),
+        *FIELDS,
+        *WORDS,
     )
 )
-"""Fields of a cutout's document, or of a result, that stand beside the scores, which a family names."""
+"""Fields of a cutout's document, or of a result, that stand beside the scores, which a family names, and
+words of the filter language."""
 
 
 class Family(BaseModel):

@@ -128,8 +128,23 @@ class CutoutRepository:
         try:
             self._cutouts.insert_many(list(documents.values()), ordered=False)
         except BulkWriteError as error:
-            if any(fault["code"] != _DUPLICATE_KEY for fault in error.details["writeErrors"]):
+            faults = error.details["writeErrors"]
+            if any(fault["code"] != _DUPLICATE_KEY for fault in faults):
                 raise
+            self._announce_known([documents[fault["op"]["_id"]] for fault in faults])
+
+    def _announce_known(self, documents: Sequence[Document]) -> None:
+        """Note when those came that were known by their metadata alone, and where their bytes are."""
+        self._cutouts.bulk_write(
+            [
+                UpdateOne(
+                    {"_id": document["_id"], "added": {"$exists": False}},
+                    {"$set": {key: document[key] for key in ("added", "reference") if key in document}},
+                )
+                for document in documents
+            ],
+            ordered=False,
+        )
 
     def _owners(self, records: Sequence[CutoutRecord]) -> dict[str, str | None]:
         """The sha256 on record by id, None where nothing owns the id yet."""

@@ -16,6 +16,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "cutouts": [
         IndexModel([("night", ASCENDING), ("_id", ASCENDING)]),
         IndexModel([("streakid", ASCENDING)]),
+        IndexModel([("dec", ASCENDING), ("ra", ASCENDING)]),
         IndexModel([("jd", ASCENDING), ("plausible", ASCENDING), ("streakid", ASCENDING)]),
         IndexModel([("midpoint_coordinates.radec_geojson", GEOSPHERE)]),
         IndexModel(
@@ -64,6 +65,14 @@ INDEXES: dict[str, list[IndexModel]] = {
     "dataset_items": [IndexModel([("_id.dataset", ASCENDING), ("_id.n", ASCENDING)])],
     "labels": [
         IndexModel([("_id.classifier", ASCENDING), ("_id.cutout", ASCENDING), ("_id.person", ASCENDING)])
+    ],
+    "night_files": [
+        IndexModel(
+            [(f"_id.{key}", ASCENDING) for key in ("night", "kind", "name", "sha256")], name="of_night"
+        )
+    ],
+    "night_faults": [
+        IndexModel([(f"_id.{key}", ASCENDING) for key in ("night", "name", "line")], name="of_night")
     ],
     "models": [IndexModel([("classifier", ASCENDING), ("stage", ASCENDING)])],
     "tokens": [

@@ -43,7 +43,7 @@ def query(bound: BoundFilter) -> Document:
     Ask `BoundFilter.matches` of each that it finds. Only literals of the filter's tree are in it. Scores are
     looked up in a document's production fields, where it has them: a score on record never changes.
     """
-    return _true_of(bound.root)
+    return dict(_true_of(bound.root))
 
 
 def _true_of(node: Node) -> Document:

@@ -46,6 +46,14 @@ class OutcomeRepository:
         found = (_outcome(document) for document in self._outcomes.find({"_id": {"$in": keys}}))
         return {(outcome.cutout, outcome.version): outcome for outcome in found}
 
+    def existing(self, cutouts: Iterable[str], versions: Sequence[str]) -> set[tuple[str, str]]:
+        """(cutout, version) of the outcomes that exist, scores and rejections; reads the key alone."""
+        keys = [_key(cutout, version) for cutout in cutouts for version in versions]
+        if not keys:
+            return set()
+        found = self._outcomes.find({"_id": {"$in": keys}}, {"_id": True})
+        return {(document["_id"]["cutout"], document["_id"]["version"]) for document in found}
+
     def of_cutout(self, cutout: str) -> list[Document]:
         """All outcomes of one cutout, of every version, as they are stored."""
         return list(

@@ -16,6 +16,7 @@ from storage.datasets import DataSetRepository
 from storage.jobs import JobRepository
 from storage.labels import LabelRepository
 from storage.model_registry import ModelRegistry
+from storage.nights import NightRepository
 from storage.outcomes import OutcomeRepository
 from storage.shards import ShardRepository
 from storage.trainings import TrainingRepository
@@ -35,6 +36,7 @@ class Record:
     trainings: TrainingRepository
     datasets: DataSetRepository
     labels: LabelRepository
+    nights: NightRepository
     models: ModelRegistry
     accounts: AccountRepository
     workers: WorkerRepository
@@ -77,6 +79,7 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         trainings=TrainingRepository(database, lease_s=settings.scoring.lease_s),
         datasets=DataSetRepository(database),
         labels=LabelRepository(database),
+        nights=NightRepository(database),
         models=ModelRegistry(database, blobs),
         accounts=AccountRepository(database),
         workers=WorkerRepository(database),

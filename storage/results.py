@@ -1,6 +1,6 @@
 """Results of a job: its items, in their order, joined with the outcomes of their cutouts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.decision import best_members, is_plausible
@@ -77,12 +77,18 @@ def read_results(record: Record, job: Job, *, start: Cursor, limit: int, pending
     thresholds = record.models.thresholds(job.versions)
     results: list[Result] = []
     for cursor, items in _shards(record, job, start):
-        for offset, result in enumerate(_joined(record, items, job.versions, thresholds)):
+        for offset, result in enumerate(joined(record, items, job.versions, thresholds)):
             if len(results) == limit:
                 return Page(results, Cursor(cursor.shard, cursor.index + offset))
             if pending or not result.pending:
                 results.append(result)
     return Page(results, None)
+
+
+def results_by_shard(record: Record, job: Job, thresholds: Mapping[str, float]) -> Iterator[list[Result]]:
+    """All results of a job in the order of its items, a shard's at a time, decided by these thresholds."""
+    for _, items in _shards(record, job, Cursor()):
+        yield joined(record, items, job.versions, thresholds)
 
 
 def _shards(record: Record, job: Job, start: Cursor) -> Iterator[tuple[Cursor, list[Item]]]:
@@ -94,9 +100,10 @@ def _shards(record: Record, job: Job, start: Cursor) -> Iterator[tuple[Cursor, l
         yield Cursor(n, index), items[index:]
 
 
-def _joined(
-    record: Record, items: Sequence[Item], versions: Sequence[str], thresholds: dict[str, float]
+def joined(
+    record: Record, items: Sequence[Item], versions: Sequence[str], thresholds: Mapping[str, float]
 ) -> list[Result]:
+    """The results of items, in their order, by these versions; also of those without an outcome yet."""
     known = [item for item in items if item.cutout is not None and item.rejection is None]
     outcomes = record.outcomes.find({str(item.cutout) for item in known}, versions)
     named = [CutoutRecord(str(item.cutout), item.sha256) for item in known if item.cutout != item.sha256]
@@ -113,7 +120,7 @@ def _result(
     item: Item,
     outcomes: dict[tuple[str, str], Outcome],
     versions: Sequence[str],
-    thresholds: dict[str, float],
+    thresholds: Mapping[str, float],
 ) -> Result:
     if item.rejection is not None:
         return Result(item.name, item.cutout, rejection=item.rejection)

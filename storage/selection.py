@@ -1,6 +1,7 @@
 """The cutouts that a filter means, read in the order of their ids in bounded memory."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from core.filters.bind import bind, by_classifier
 from core.filters.bound import BoundFilter
@@ -9,13 +10,13 @@ from core.instrument import DEFAULT_INSTRUMENT
 from core.job import Item
 from cutouts.names import instrument_of
 from storage.database import Document
-from storage.filter_query import query
+from storage.filter_query import query as filter_query
 from storage.record import Record
 
 CHUNK = 2000
 EVERYTHING = ""
 _READABLE: Document = {"$or": [{"sha256": {"$type": "string"}}, {"reference": {"$type": "string"}}]}
-_KEPT = {"sha256": True, "reference": True}
+_KEPT = {"sha256": True, "reference": True, "night": True}
 
 
 def bound_text(record: Record, text: str) -> str:
@@ -36,19 +37,44 @@ def selected(
 
     Cutouts that are only known by name, whose bytes nobody has handed in or referred to, are passed over.
     """
+    for chunk in matching(record, text, only=_READABLE, after=after):
+        for document in chunk.documents:
+            if instrument_of(document["_id"]) == instrument:
+                yield Item(
+                    name=document["_id"],
+                    cutout=document["_id"],
+                    sha256=document["sha256"],
+                    reference=document.get("reference"),
+                )
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Documents that a filter is true of, by id, and the id of the last that was looked at."""
+
+    documents: list[Document]
+    last: str
+
+
+def matching(
+    record: Record,
+    text: str,
+    *,
+    only: Document | None = None,
+    after: str | None = None,
+    size: int = CHUNK,
+) -> Iterator[Chunk]:
+    """Documents whose id is above `after` and that a bound filter is true of, `size` looked at at a time.
+
+    `only` is a query that they match, too. Without a filter a document has no more than its id, sha256,
+    reference and night.
+    """
     bound = None if text == EVERYTHING else bind(parse(text), {})
-    wanted = [_READABLE] if bound is None else [_READABLE, query(bound)]
+    wanted = [query for query in (only, None if bound is None else filter_query(bound)) if query]
     fields = _KEPT if bound is None else None
-    while chunk := _chunk(record, wanted, fields, after):
-        after = chunk[-1]["_id"]
-        own = [document for document in chunk if instrument_of(document["_id"]) == instrument]
-        for document in _matching(record, bound, own):
-            yield Item(
-                name=document["_id"],
-                cutout=document["_id"],
-                sha256=document["sha256"],
-                reference=document.get("reference"),
-            )
+    while found := _chunk(record, wanted, fields, after, size):
+        after = found[-1]["_id"]
+        yield Chunk(list(_matching(record, bound, found)), after)
 
 
 def how_many(record: Record, text: str, *, instrument: str = DEFAULT_INSTRUMENT) -> int:
@@ -57,11 +83,11 @@ def how_many(record: Record, text: str, *, instrument: str = DEFAULT_INSTRUMENT)
 
 
 def _chunk(
-    record: Record, wanted: Sequence[Document], fields: Document | None, after: str | None
+    record: Record, wanted: Sequence[Document], fields: Document | None, after: str | None, size: int
 ) -> list[Document]:
-    place: list[Document] = [] if after is None else [{"_id": {"$gt": after}}]
-    found = record.database["cutouts"].find({"$and": [*place, *wanted]}, fields)
-    return list(found.sort("_id", 1).limit(CHUNK))
+    parts = [*wanted] if after is None else [{"_id": {"$gt": after}}, *wanted]
+    found = record.database["cutouts"].find({"$and": parts} if parts else {}, fields)
+    return list(found.sort("_id", 1).limit(size))
 
 
 def _matching(record: Record, bound: BoundFilter | None, chunk: Sequence[Document]) -> Iterator[Document]:

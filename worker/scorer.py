@@ -137,7 +137,7 @@ class ShardScorer:
         items: dict[int, Item] = {
             i: item for i, item in enumerate(lease.items) if item.rejection is None and i not in rejections
         }
-        known = self._record.outcomes.find(_cutouts(items.values()), job.versions)
+        known = self._record.outcomes.existing(_cutouts(items.values()), job.versions)
         done = {cutout for cutout, _ in known if all((cutout, v) in known for v in job.versions)}
         rejections |= self._contradicting(items, done)
         todo = [
@@ -148,6 +148,7 @@ class ShardScorer:
         recipes = sorted({self._recipes[version] for version in job.versions})
         cutouts: dict[int, str] = {i: item.cutout for i, item in items.items() if item.cutout is not None}
         learnt: dict[int, tuple[str, str]] = {}
+        written: dict[tuple[str, str], Outcome] = {}
         for batch in self._batches(job, lease, todo, recipes):
             if heartbeat.lost:
                 return None
@@ -157,11 +158,11 @@ class ShardScorer:
                 if items[read.index].reference is not None:
                     learnt[read.index] = (str(read.cutout), str(read.sha256))
                 cutouts[read.index] = str(read.cutout)
-            self._write(job, lease, batch, [read for read in usable if read.cutout not in done])
+            written |= self._write(job, lease, batch, [r for r in usable if r.cutout not in done])
             if job.priority == "bulk":
                 self._serve_live()
         wanted = {i: cutout for i, cutout in cutouts.items() if i not in rejections}
-        return self._summary(job, lease, wanted, learnt, rejections)
+        return self._summary(job, lease, wanted, written, learnt, rejections)
 
     def _contradicting(self, items: Mapping[int, Item], done: Collection[str]) -> dict[int, Rejection]:
         """Uploads of scored cutouts, which are not read again, whose bytes are not those that were scored."""
@@ -217,10 +218,13 @@ class ShardScorer:
                 refused[read.index] = conflict(str(read.sha256), str(owner))
         return refused
 
-    def _write(self, job: Job, lease: Lease, batch: Sequence[ReadItem], usable: Sequence[ReadItem]) -> None:
+    def _write(
+        self, job: Job, lease: Lease, batch: Sequence[ReadItem], usable: Sequence[ReadItem]
+    ) -> dict[tuple[str, str], Outcome]:
         """Score what is usable of a batch and insert its outcomes.
 
-        Contents that can't be decoded are rejected by their own id, whatever id they came under.
+        Contents that can't be decoded are rejected by their own id, whatever id they came under. Returns the
+        outcomes by (cutout, version) if all of them are new, so that they need not be read again; else none.
         """
         self.load(job.versions)  # a live shard in between may have needed others
         instrument = (job.instrument or ZTF).name
@@ -242,18 +246,25 @@ class ShardScorer:
             ]
         provenance = {"job": job.id, "shard": lease.n, "worker": self._worker}
         provenance |= {"engine": self._engine.name, "precision": self._engine.precision}
-        self._record.outcomes.insert(outcomes, provenance=provenance)
+        if self._record.outcomes.insert(outcomes, provenance=provenance) < len(outcomes):
+            return {}
+        return {(outcome.cutout, outcome.version): outcome for outcome in outcomes}
 
     def _summary(
         self,
         job: Job,
         lease: Lease,
         cutouts: Mapping[int, str],
+        written: Mapping[tuple[str, str], Outcome],
         learnt: dict[int, tuple[str, str]],
         rejections: dict[int, Rejection],
     ) -> ShardResult:
-        """Count from the record what became of the items, and bring the production fields up to date."""
-        outcomes = self._record.outcomes.find(set(cutouts.values()), job.versions)
+        """Count from the record what became of the items, and bring the production fields up to date.
+
+        What was `written` just now is on record as it is; the rest is read.
+        """
+        missing = {c for c in cutouts.values() if any((c, v) not in written for v in job.versions)}
+        outcomes = {**written, **self._record.outcomes.find(missing, job.versions)}
         scores: dict[str, dict[str, float]] = {}
         scored = 0
         for cutout in cutouts.values():

@@ -33,6 +33,8 @@ VERBS: dict[str, Verb] = {
     "score": Verb("cli.verbs.score", "score files, folders, zips, globs and URLs: score PATH... [--wait]"),
     "rescore": Verb("cli.verbs.rescore", "score cutouts on record again: rescore [FILTER] [--dry-run]"),
     "jobs": Verb("cli.verbs.jobs", "list, show, watch, pause, resume, rank or cancel jobs"),
+    "results": Verb("cli.verbs.results", "scores as a file: results export [--job ID | --filter FILTER]"),
+    "nights": Verb("cli.verbs.nights", "ingest nights with their metadata; list them, show what is missing"),
     "models": Verb("cli.verbs.models", "the registry of networks: promote, import, export, set thresholds…"),
     "datasets": Verb("cli.verbs.datasets", "freeze labelled cutouts to train and measure on; list, show"),
     "simulate": Verb("cli.verbs.simulate", "make labelled cutouts and their truth"),

@@ -325,13 +325,20 @@ def _misplaced(error: UnexpectedInput, text: str) -> InvalidRequest:
         came = "the end" if error.token.type == "$END" else repr(str(error.token))[:60]
         start = len(text) if error.token.type == "$END" else start
     elif isinstance(error, UnexpectedCharacters):
-        expected = set(error.allowed or ())
+        expected = _accepted_after(text[:start])
     if came in ("'{'", "'$'"):
         came += " (queries in MongoDB's own language are not taken)"
     elif came in ("'\"'", '"\'"'):
         came += ", a text that does not end"
     told = dict.fromkeys(words for terminal, words in _TOLD.items() if terminal in expected)
     return _at(start + 1, f"{came}; expected {', '.join(told)}")
+
+
+def _accepted_after(text: str) -> set[str]:
+    """The terminals that may follow the beginning of a filter; the lexer alone allows more than that."""
+    read = _parser().parse_interactive(text)
+    read.exhaust_lexer()
+    return set(read.accepts())  # type: ignore[no-untyped-call]
 
 
 def _column(token: Token) -> int:

@@ -1,0 +1,98 @@
+"""`python -m bench.waiting_worker BATCH`: a Celery worker whose engine and reader cost nothing.
+
+All else is as it is: claims, leases, heartbeats, journaled outcomes, production fields, closing.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import numpy as np
+from celery.signals import worker_process_init
+
+from core.instrument import Instrument
+from core.job import Item
+from core.model_card import ModelCard
+from core.settings import load_settings
+from core.telemetry import configure_logging
+from cutouts.recipes import Pixels
+from storage.record import open_record
+from tasks import context
+from worker.engine import Scores
+from worker.reader import Reader, ReadItem
+from worker.scorer import ShardScorer
+
+PIXELS: Pixels = np.zeros((1, 1, 1), np.uint8)
+
+
+class WaitingEngine:
+    """Gives every cutout the same score."""
+
+    name, precision, device = "waiting-1", "none", "none"
+
+    def __init__(self) -> None:
+        self._versions: list[str] = []
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The model versions that it pretends to hold."""
+        return tuple(self._versions)
+
+    def load(self, card: ModelCard, _: bytes) -> None:
+        """Pretend to hold one more."""
+        self._versions.append(card.version)
+
+    def drop(self, version: str) -> None:
+        """Hold it no longer."""
+        self._versions.remove(version)
+
+    def warm(self, versions: Sequence[str]) -> None:
+        """Nothing to warm."""
+
+    def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
+        """One half for each."""
+        return np.full((len(batch), len(versions)), 0.5, np.float32)
+
+
+class WaitingReader:
+    """Gives every item the same pixel."""
+
+    def read(
+        self, items: Sequence[tuple[int, Item]], recipes: Sequence[str], _: Instrument
+    ) -> Iterator[ReadItem]:
+        """Each item as it would be after reading."""
+        for index, item in items:
+            yield ReadItem(
+                index, item.cutout, item.sha256, content=item.sha256, pixels=dict.fromkeys(recipes, PIXELS)
+            )
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _start(**_: object) -> None:
+    settings = load_settings()
+    configure_logging("WARNING")
+    scoring = settings.scoring.model_copy(update={"batch_sizes": (int(os.environ["BENCH_BATCH"]),)})
+    reader = cast(Reader, WaitingReader())
+    scorer = ShardScorer(
+        open_record(settings, patience_s=30.0),
+        WaitingEngine(),
+        {"live": reader, "bulk": reader},
+        scoring,
+        worker=f"waiting:{os.getpid()}",
+    )
+    context.bind_scorer(scorer)
+
+
+def main() -> None:
+    """Work until SIGTERM."""
+    from tasks.app import app
+    from tasks.queues import QUEUE_OF
+
+    app.conf.imports = (*app.conf.imports, "bench.waiting_worker")
+    queues = ",".join(QUEUE_OF[priority] for priority in ("live", "bulk"))
+    options = ["--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
+    app.worker_main(["worker", "-Q", queues, "-n", f"waiting-{os.getpid()}@%h", *options])
+
+
+if __name__ == "__main__":
+    main()

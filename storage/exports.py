@@ -1,0 +1,119 @@
+"""Scores taken out: rows of a job's items, or of the cutouts that a filter is true of, in bounded memory."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from core.job import Item, Job
+from cutouts.names import night_of
+from storage.database import Document
+from storage.record import Record
+from storage.results import Result, joined, results_by_shard
+from storage.selection import bound_text, matching
+
+LOOKED_AT = 20_000
+"""Cutouts that a page looks at, at most, so that a filter that is true of few does not hold it up."""
+_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Row:
+    """A result and the night of its cutout, `YYYYMMDD` (UTC), None where it is of none.
+
+    A version without a score, where there is no rejection, has not scored the cutout yet.
+    """
+
+    result: Result
+    night: str | None
+
+
+@dataclass(frozen=True)
+class RowPage:
+    """Some rows, and the id after which the next page begins; None at the end."""
+
+    rows: list[Row]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which cutouts and whose scores: a filter that names exact versions, and thresholds by version."""
+
+    filter: str
+    thresholds: dict[str, float]
+
+
+def asked(record: Record, text: str, wanted: Sequence[str]) -> Asked:
+    """What a filter and some versions, or without any those in production, mean at one moment.
+
+    Archived versions may be named: what they scored stays. Raises InvalidRequest for what is no filter and
+    for a version that is unknown.
+    """
+    while True:
+        production = record.models.production()
+        found = Asked(bound_text(record, text), thresholds_of(record, _exact(record, wanted)))
+        if record.models.production() == production:  # no promotion came between
+            return found
+
+
+def thresholds_of(record: Record, versions: Sequence[str]) -> dict[str, float]:
+    """The thresholds of versions by name, in their order."""
+    thresholds = record.models.thresholds(versions)
+    return {version: thresholds[version] for version in versions}
+
+
+def job_rows(record: Record, job: Job, thresholds: Mapping[str, float]) -> Iterator[list[Row]]:
+    """Every item of a job, in order, those of a shard at a time; also what has no outcome yet."""
+    for results in results_by_shard(record, job, thresholds):
+        known = record.cutouts.known([result.cutout for result in results if result.cutout is not None])
+        nights = {cutout: found.night for cutout, found in known.items()}
+        yield [Row(result, _night(result.cutout, nights.get(result.cutout or ""))) for result in results]
+
+
+def cutout_rows(record: Record, text: str, thresholds: Mapping[str, float]) -> Iterator[list[Row]]:
+    """The cutouts that a bound filter is true of, by id, also those that no version has scored yet."""
+    for chunk in matching(record, text):
+        yield _rows(record, chunk.documents, thresholds)
+
+
+def cutout_page(
+    record: Record, text: str, thresholds: Mapping[str, float], *, after: str | None, limit: int
+) -> RowPage:
+    """At most `limit` of those cutouts whose id is above `after`.
+
+    Fewer, or none, though there are more, after a look at LOOKED_AT cutouts.
+    """
+    found: list[Document] = []
+    looked_at = 0
+    for chunk in matching(record, text, after=after, size=max(limit + 1, _AT_ONCE)):
+        found += chunk.documents
+        looked_at += max(limit + 1, _AT_ONCE)
+        if len(found) > limit:
+            return RowPage(_rows(record, found[:limit], thresholds), found[limit - 1]["_id"])
+        if looked_at >= LOOKED_AT:
+            return RowPage(_rows(record, found, thresholds), chunk.last)
+    return RowPage(_rows(record, found, thresholds), None)
+
+
+def _exact(record: Record, wanted: Sequence[str]) -> list[str]:
+    if not wanted:
+        return list(record.models.resolve(()))
+    registered = {card.version for card, _ in record.models.all()}
+    found = [[name] if name in registered else record.models.resolve([name]) for name in wanted]
+    return list(dict.fromkeys(version for versions in found for version in versions))
+
+
+def _rows(record: Record, documents: Sequence[Document], thresholds: Mapping[str, float]) -> list[Row]:
+    items = [
+        Item(name=str(d.get("reference") or d["_id"]), cutout=d["_id"], sha256=d["sha256"]) for d in documents
+    ]
+    results = joined(record, items, list(thresholds), thresholds)
+    return [
+        Row(result, _night(document["_id"], document.get("night")))
+        for result, document in zip(results, documents, strict=True)
+    ]
+
+
+def _night(cutout: str | None, recorded: object) -> str | None:
+    if isinstance(recorded, str):
+        return recorded
+    return None if cutout is None else night_of(cutout)

@@ -27,7 +27,8 @@ class TrainingView(BaseModel):
 class JobView(BaseModel):
     """A job, and what became of its items so far, counted from its shards.
 
-    While it is being planned, `items` are those that are planned so far.
+    While it is being planned, `items` are those that are planned so far. `workers` tells, while it is worked
+    on, the cutouts/s of each worker during the last minute.
     """
 
     id: str
@@ -50,6 +51,7 @@ class JobView(BaseModel):
     rank: int
     share: float | None
     paused: bool
+    workers: dict[str, float]
     training: TrainingView | None
 
 
@@ -79,6 +81,7 @@ def view_of(record: Record, job: Job) -> JobView:
         rank=job.rank,
         share=job.share,
         paused=job.paused,
+        workers={} if job.state.ended else record.shards.worker_rates(job.id),
         training=None if training is None else _training(training),
     )
 

@@ -108,6 +108,9 @@ def _scoring_told(job: dict[str, Any]) -> str:
         words.append(f"{job['rejected']:,} rejected")
     if job["rate"]:
         words.append(f"{job['rate']:.1f}/s")
+    if len(job.get("workers") or ()) > 1 and not has_ended(job):
+        rates = sorted(job["workers"].items())
+        words.append(f"{count(len(rates), 'worker')} ({', '.join(f'{rate:.0f}' for _, rate in rates)}/s)")
     if job["seconds_left"] and not has_ended(job):
         words.append(f"{duration(job['seconds_left'])} left")
     if job["state"] == "planning":

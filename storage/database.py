@@ -41,6 +41,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel(  # covers the count of a job's progress, which then reads no shard's items
             [(key, ASCENDING) for key in ("_id.job", "state", "size", "scored", "rejected")], name="progress"
         ),
+        IndexModel([("_id.job", ASCENDING), ("state", ASCENDING), ("closed", ASCENDING)]),
         IndexModel([("state", ASCENDING), ("priority", ASCENDING), ("told", ASCENDING)]),
         IndexModel(
             [("state", ASCENDING), ("priority", ASCENDING), ("rank", DESCENDING), ("_id", ASCENDING)],

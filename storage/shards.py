@@ -162,6 +162,19 @@ class ShardRepository:
         rates = [1000 * d["size"] / max(d["took_ms"], 1) for d in self._shards.aggregate(pipeline)]
         return median(rates) if rates else None
 
+    def worker_rates(self, job: str, *, seconds: float = 60.0) -> dict[str, float]:
+        """Cutouts/s of each worker that closed shards of a job within the last seconds, by its name."""
+        now = datetime.now(UTC)
+        since = now - timedelta(seconds=seconds)
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"_id.job": job, "state": "done", "closed": {"$gte": since}}},
+            {"$group": {"_id": "$worker", "size": {"$sum": "$size"}, "first": {"$min": "$claimed"}}},
+        ]
+        return {
+            d["_id"]: d["size"] / max((now - max(since, d["first"])).total_seconds(), 0.001)
+            for d in self._shards.aggregate(pipeline)
+        }
+
     def leased(self, job: str) -> int:
         """How many shards of a job are being worked on."""
         return self._shards.count_documents({"_id.job": job, "state": "leased"})

@@ -1,5 +1,6 @@
 """The reference engine: TensorFlow, float32, one traced function per set of versions."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from cutouts.recipes import SIZE_PX, Pixels
 from models.bundle import load_network
 from worker.engine import Scores
 
+_log = logging.getLogger(__name__)
 SETS_HELD = 4  # of versions that run together; each has its own copy of their weights
 
 
@@ -56,13 +58,30 @@ class TensorFlowEngine:
             self.score(np.zeros((size, SIZE_PX, SIZE_PX, 1), np.uint8), versions)
 
     def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
-        """Run these versions on a batch of any size."""
+        """Run these versions on a batch of any size; one that does not fit the device is halved, for good."""
         together = tuple(sorted(set(versions)))
         run = self._function(together)
-        largest = self._sizes[-1]
-        parts = [self._padded(run, batch[i : i + largest]) for i in range(0, len(batch), largest)]
+        parts: list[Scores] = []
+        done = 0
+        while done < len(batch):
+            largest = self._sizes[-1]
+            try:
+                parts.append(self._padded(run, batch[done : done + largest]))
+            except tf.errors.ResourceExhaustedError:
+                if largest == 1:
+                    raise
+                self._halve()
+            else:
+                done += largest
         scores = np.concatenate(parts) if parts else np.empty((0, len(together)), np.float32)
         return scores[:, [together.index(version) for version in versions]]
+
+    def _halve(self) -> None:
+        """Use batches of half the size at most from now on."""
+        largest = self._sizes[-1]
+        half = largest // 2
+        self._sizes = tuple(sorted({size for size in self._sizes if size < half} | {half}))
+        _log.warning("batches of %d do not fit the device; going on with %d", largest, half)
 
     def _padded(self, run: Any, part: Pixels) -> Scores:
         size = next(size for size in self._sizes if size >= len(part))

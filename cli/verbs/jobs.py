@@ -94,6 +94,7 @@ def _described(job: dict[str, Any]) -> str:
     if job["training"] is not None:
         wanted = ", ".join(f"{k} {v}" for k, v in job["training"]["request"].items() if v is not None)
         lines += [f"training  {wanted}", f"device    {job['training']['device'] or '-'}"]
+    lines += [f"worker    {name}, {rate:.1f}/s" for name, rate in sorted(job["workers"].items())]
     if job["finished"]:
         lines.append(f"finished  {_moment(job['finished'])}")
     return "\n".join(lines)

@@ -105,3 +105,15 @@ def test_a_worker_name_that_looks_like_a_field_is_only_a_name(shards: ShardRepos
 def test_shards_of_a_job_that_was_never_accepted_are_orphans(shards: ShardRepository) -> None:
     assert shards.orphans(older_than_s=-1) == ["j1"]
     assert shards.orphans(older_than_s=60) == []
+
+
+def test_workers_are_told_by_what_they_closed(shards: ShardRepository) -> None:
+    assert shards.worker_rates("j1") == {}
+    for n, worker in enumerate(("one", "two")):
+        lease = shards.claim("j1", n, worker=worker)
+        assert lease is not None
+        assert shards.close(lease, ShardResult(len(lease.items), 0))
+    rates = shards.worker_rates("j1")
+    assert set(rates) == {"one", "two"}
+    assert all(rate > 0 for rate in rates.values())
+    assert shards.worker_rates("j1", seconds=-1) == {}

@@ -1,12 +1,15 @@
 """What every engine promises, on the reference engine."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from cutouts.recipes import Pixels
 from tests.worker.networks import random_bundle
+from worker.engine import Scores
 from worker.tensorflow_engine import TensorFlowEngine
 
 VERSIONS = ("rb@1", "sl@1")
@@ -63,3 +66,27 @@ def test_a_dropped_network_is_gone_and_the_others_stay(
     engine.drop("kd@1")
     assert set(engine.versions) == set(VERSIONS)
     assert engine.score(batch[:1], VERSIONS).shape == (1, 2)
+
+
+class SmallDevice(TensorFlowEngine):
+    """Has memory for three cutouts."""
+
+    memory = 3
+
+    def _run(self, run: Any, batch: Pixels) -> Scores:
+        if len(batch) > self.memory:
+            raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+        return super()._run(run, batch)
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_is_not_tried_whole_again(
+    engine: TensorFlowEngine, batch: Pixels, tmp_path: Path
+) -> None:
+    small = SmallDevice((1, 4, 16))
+    for seed, version in enumerate(VERSIONS):
+        small.load(*random_bundle(tmp_path, version, seed=seed))
+    np.testing.assert_allclose(small.score(batch, VERSIONS), engine.score(batch, VERSIONS), atol=1e-5)
+    assert small._sizes == (1, 2)
+    small.memory = 0
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        small.score(batch, VERSIONS)

@@ -171,7 +171,7 @@ class ShardRepository:
             {"$group": {"_id": "$worker", "size": {"$sum": "$size"}, "first": {"$min": "$claimed"}}},
         ]
         return {
-            d["_id"]: d["size"] / max((now - max(since, d["first"])).total_seconds(), 0.001)
+            d["_id"]: d["size"] / max((now - max(since, d["first"] or since)).total_seconds(), 0.001)
             for d in self._shards.aggregate(pipeline)
         }
 

@@ -21,6 +21,7 @@ from api.routes import (
     models,
     nights,
     rescore,
+    score_changes,
     submit,
     tokens,
     training,
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         rescore,
         jobs,
         job_events,
+        score_changes,
         exports,  # before cutouts: `export` is no cutout's id
         listing,
         cutouts,

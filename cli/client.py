@@ -197,6 +197,10 @@ class Client:
         """The scores of the cutouts that a filter is true of, in the same way."""
         return self._stream("/v1/cutouts/export", {"filter": text, "models": models, "format": form})
 
+    def score_changes(self, job: str, *, before: str, after: str) -> Json:
+        """What one version changes against another on a job's cutouts."""
+        return self._ask("GET", f"/v1/jobs/{job}/changes", params={"before": before, "after": after})
+
     def models(self) -> list[Json]:
         """Every model version that is registered."""
         found: list[Json] = self._ask("GET", "/v1/models")["models"]

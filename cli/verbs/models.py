@@ -10,7 +10,7 @@ from cli.connection import connect
 from cli.exit_codes import Exit
 from cli.model_files import FORMS, export_model, import_model
 from cli.output import emit
-from cli.tables import table
+from cli.tables import count, table
 from core.errors import InvalidRequest
 from core.family import Family
 from core.settings import load_settings
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compare = add_action(actions, "compare", "two versions on the test sets that both were measured on")
     compare.add_argument("version", metavar="rb@2")
     compare.add_argument("other", metavar="rb@1")
+    compare.add_argument("--job", metavar="ID", help="instead on a job's cutouts, whose truth nobody knows")
     promote = add_action(actions, "promote", "put a version into production; rolling back is the same")
     promote.add_argument("version", metavar="rb@2")
     promote.add_argument("--even-if-worse", action="store_true", help="than the one in production")
@@ -120,7 +121,9 @@ def _export(client: Client, args: argparse.Namespace) -> Answer:
 
 
 def _compare(client: Client, args: argparse.Namespace) -> Answer:
-    """The figures of both cards with one fingerprint: the same test set."""
+    """The figures of both cards with one fingerprint, the same test set; or the changes in a job."""
+    if args.job is not None:
+        return _changes(client.score_changes(args.job, before=args.other, after=args.version))
     one, other = (client.model(name)["metrics"] for name in (args.version, args.other))
     known = {found["fingerprint"]: found for found in other.values() if "fingerprint" in found}
     sets = [
@@ -142,6 +145,20 @@ def _compare(client: Client, args: argparse.Namespace) -> Answer:
     ]
     told = table(("test set", "figure", args.version, args.other), rows)
     return {"versions": [args.version, args.other], "test_sets": sets}, [told]
+
+
+def _changes(found: dict[str, Any]) -> Answer:
+    """How scores moved on cutouts whose truth nobody knows."""
+    lines = [
+        f"{count(found['n'], 'cutout')} scored by both, {found['without']:,} not",
+        f"decisions: {found['to_1']:,} from 0 to 1, {found['to_0']:,} from 1 to 0",
+    ]
+    if found["n"]:
+        lines.append(f"delta: mean {found['mean']:+.4f}, mean size {found['mean_absolute']:.4f}")
+        lines.append(table([f"q {name}" for name in found["quantiles"]], [list(found["quantiles"].values())]))
+        rows = [(c["cutout"], f"{c['before']:.4f}", f"{c['after']:.4f}") for c in found["most_changed"]]
+        lines.append(table(("most changed", found["before"], found["after"]), rows))
+    return found, lines
 
 
 def _list(client: Client, _: argparse.Namespace) -> Answer:

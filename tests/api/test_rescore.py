@@ -107,6 +107,25 @@ def test_what_can_t_be_rescored_is_refused(
     assert said in answer.json()["detail"] or said in answer.text
 
 
+def test_two_versions_are_compared_on_a_jobs_cutouts(
+    api: ApiServer,
+    api_record: Record,
+    night: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = submit(api, all=True)["job"]
+    plan(api_record)
+    score_job(api_record, job, {NEXT: 0.5})
+    found = api.ask("GET", f"/v1/jobs/{job}/changes", params={"before": RB, "after": NEXT}).json()
+    assert (found["n"], found["to_1"], found["to_0"], found["mean"]) == (8, 0, 0, -0.25)
+    assert api.ask("GET", "/v1/jobs/none/changes", params={"before": RB, "after": NEXT}).status_code == 404
+    monkeypatch.setenv("DA_USER", ADMIN[0])
+    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    assert main(["--server", api.url, "models", "compare", NEXT, RB, "--job", job]) == 0
+    assert "8 cutouts scored by both" in capsys.readouterr().out
+
+
 def test_one_key_is_one_job(api: ApiServer, night: list[str]) -> None:
     headers = {"Idempotency-Key": "rescore-once"}
     first, again, other = (

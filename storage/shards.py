@@ -137,11 +137,16 @@ class ShardRepository:
         return cancelled.modified_count
 
     def pause(self, job: str) -> None:
-        """Let nobody work on a job; who does loses its lease, and what is scored stays."""
-        self._shards.update_many(
-            {"_id.job": job, "state": {"$in": ["waiting", "leased"]}},
-            {"$set": {"state": "paused", "told": None}, "$unset": {"token": "", "lease_until": ""}},
-        )
+        """Let nobody work on a job; who does loses its lease, and what is scored stays.
+
+        A claim that is taken back so does not count as one that failed.
+        """
+        paused: Document = {
+            "$set": {"state": "paused", "told": None},
+            "$unset": {"token": "", "lease_until": ""},
+        }
+        self._shards.update_many({"_id.job": job, "state": "leased"}, {**paused, "$inc": {"attempts": -1}})
+        self._shards.update_many({"_id.job": job, "state": "waiting"}, paused)
 
     def unpause(self, job: str) -> None:
         """Let a paused job be worked on again."""

@@ -148,6 +148,9 @@ class JobTrainer:
         return True
 
     def _fail(self, lease: TrainingLease, reason: str) -> None:
+        if self._record.trainings.held(lease.job, lease.token) is None:
+            _log.warning("not ours any more, though: %s", reason, extra={"job": lease.job})
+            return
         _log.error("training failed: %s", reason, extra={"job": lease.job})
         self._record.jobs.fail(lease.job, reason)
         self._record.trainings.cancel(lease.job)

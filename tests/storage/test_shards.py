@@ -117,3 +117,15 @@ def test_workers_are_told_by_what_they_closed(shards: ShardRepository) -> None:
     assert set(rates) == {"one", "two"}
     assert all(rate > 0 for rate in rates.values())
     assert shards.worker_rates("j1", seconds=-1) == {}
+
+
+def test_a_claim_that_a_pause_takes_back_does_not_count(shards: ShardRepository) -> None:
+    for _ in range(5):
+        lease = shards.claim("j1", 0, worker="one")
+        assert lease is not None
+        assert lease.attempts == 1
+        shards.pause("j1")
+        assert not shards.renew(lease)
+        assert shards.claim("j1", 0, worker="two") is None
+        assert shards.any_open("j1")
+        shards.unpause("j1")

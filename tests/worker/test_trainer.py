@@ -108,6 +108,21 @@ def test_a_process_that_is_killed_three_times_fails_the_job(record: Record, sett
     assert "the process was killed each time" in failure_of(record, job)
 
 
+def test_who_lost_the_lease_fails_nobodys_job(
+    record: Record, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(*_: object, **__: object) -> None:
+        record.database["trainings"].update_one({"_id": "t1"}, {"$set": {"token": "another's"}})
+        raise MemoryError
+
+    monkeypatch.setattr("models.training.fit._epoch", overtaken)
+    job = accept(record, REQUEST)
+    trainer(record, settings).train(job)
+    found = record.jobs.get(job)
+    assert found is not None
+    assert found.state is JobState.RUNNING
+
+
 def test_messages_that_are_doubled_late_or_wrong_change_nothing(record: Record, settings: Settings) -> None:
     job = accept(record, REQUEST)
     lease = record.trainings.claim(job, worker="other")

@@ -145,8 +145,9 @@ class ShardRepository:
             "$set": {"state": "paused", "told": None},
             "$unset": {"token": "", "lease_until": ""},
         }
-        self._shards.update_many({"_id.job": job, "state": "leased"}, {**paused, "$inc": {"attempts": -1}})
         self._shards.update_many({"_id.job": job, "state": "waiting"}, paused)
+        self._shards.update_many({"_id.job": job, "state": "leased"}, {**paused, "$inc": {"attempts": -1}})
+        self._shards.update_many({"_id.job": job, "state": "waiting"}, paused)  # given back meanwhile
 
     def unpause(self, job: str) -> None:
         """Let a paused job be worked on again."""

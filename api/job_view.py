@@ -107,7 +107,7 @@ def _rate(job: Job, done: int) -> float | None:
 
 def _seconds_left(job: Job, done: int, rate: float | None, training: Training | None) -> float | None:
     """What is left at the rate so far; of a training at most, as it may stop early."""
-    if job.state.ended:
+    if job.state.ended or job.state is JobState.PLANNING:
         return None
     if training is not None and training.epochs:
         each = float(training.epochs[-1]["seconds"]) / len(training.epochs)

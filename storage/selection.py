@@ -1,6 +1,6 @@
 """The cutouts that a filter means, read in the order of their ids in bounded memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.filters.bind import bind, by_classifier
@@ -31,13 +31,20 @@ def bound_text(record: Record, text: str) -> str:
 
 
 def selected(
-    record: Record, text: str, *, instrument: str = DEFAULT_INSTRUMENT, after: str | None = None
+    record: Record,
+    text: str,
+    *,
+    instrument: str = DEFAULT_INSTRUMENT,
+    after: str | None = None,
+    each_chunk: Callable[[], object] = lambda: None,
 ) -> Iterator[Item]:
     """Items of an instrument's cutouts whose id is above `after` and that a bound filter is true of, by id.
 
-    Cutouts that are only known by name, whose bytes nobody has handed in or referred to, are passed over.
+    `each_chunk` is called after each look at the record, also where nothing matches. Cutouts that are only
+    known by name, whose bytes nobody has handed in or referred to, are passed over.
     """
     for chunk in matching(record, text, only=_READABLE, after=after):
+        each_chunk()
         for document in chunk.documents:
             if instrument_of(document["_id"]) == instrument:
                 yield Item(

@@ -151,7 +151,9 @@ class ShardRepository:
 
     def unpause(self, job: str) -> None:
         """Let a paused job be worked on again."""
-        self._shards.update_many({"_id.job": job, "state": "paused"}, {"$set": {"state": "waiting"}})
+        self._shards.update_many(
+            {"_id.job": job, "state": "paused"}, {"$set": {"state": "waiting", "told": None}}
+        )
 
     def set_rank(self, job: str, rank: int) -> None:
         """Move a job before or behind others."""

@@ -40,6 +40,8 @@ class Planner:
                     continue
             except (PyMongoError, Unavailable) as error:
                 _log.warning("not planned, trying again: %s", type(error).__name__)
+            except Exception:  # noqa: BLE001  the process lives on, and so must its planner
+                _log.exception("not planned, trying again")
             stop.wait(IDLE_S)
 
     def plan_one(self) -> bool:
@@ -63,7 +65,13 @@ class Planner:
         last = self._record.shards.last(job.id)
         n, after = (0, None) if last is None else (last[0] + 1, last[1].cutout)
         instrument = (job.instrument or ZTF).name
-        rest = selected(self._record, str(job.selection), instrument=instrument, after=after)
+        rest = selected(
+            self._record,
+            str(job.selection),
+            instrument=instrument,
+            after=after,
+            each_chunk=lambda: self._renewed(job.id),
+        )
         size = self.shard_size()
         while shards := _next_shards(rest, size, n):
             now = self._renewed(job.id)

@@ -108,6 +108,8 @@ class RecordSweeper:
         for job in self._record.jobs.open_ids():
             if not self._record.shards.any_open(job):
                 self._record.jobs.finish(job)
+            elif (found := self._record.jobs.get(job)) is not None:  # who paused it may have died half-way
+                (self._record.shards.pause if found.paused else self._record.shards.unpause)(job)
         for job in self._record.jobs.open_ids("train"):
             if self._record.trainings.is_done(job):  # who trained died between the two
                 self._record.jobs.finish(job)

@@ -113,7 +113,8 @@ class ShardScorer:
 
     def _give_back(self, lease: Lease) -> None:
         """Return a shard whose job was not accepted, or not yet; one of an ended job is cancelled."""
-        if self._record.jobs.get(lease.job) is None:
+        job = self._record.jobs.get(lease.job)
+        if job is None or not job.state.ended:  # accepted only now, perhaps
             self._record.shards.release(lease, counts=False)
         else:
             self._record.shards.cancel(lease.job)
@@ -143,7 +144,7 @@ class ShardScorer:
         todo = [
             (i, item)
             for i, item in items.items()
-            if i not in rejections and (item.reference is not None or item.cutout not in done)
+            if i not in rejections and (_is_unread(item) or item.cutout not in done)
         ]
         recipes = sorted({self._recipes[version] for version in job.versions})
         cutouts: dict[int, str] = {i: item.cutout for i, item in items.items() if item.cutout is not None}
@@ -309,6 +310,11 @@ def conflict(given: str, recorded: str) -> Rejection:
     """The rejection of an item whose streak id is owned by other bytes."""
     detail = f"bytes with sha256 {given[:12]}… under a streak id that is on record with {recorded[:12]}…"
     return Rejection("read", "conflict", f"{detail}; expected the same bytes")
+
+
+def _is_unread(item: Item) -> bool:
+    """Whether it is a reference of which nobody knows yet what it refers to."""
+    return item.reference is not None and item.sha256 is None
 
 
 def _cutouts(items: Iterable[Item]) -> set[str]:

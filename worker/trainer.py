@@ -157,7 +157,8 @@ class JobTrainer:
 
     def _give_back(self, lease: TrainingLease) -> None:
         """Return a training whose job was not accepted, or not yet; one of an ended job is cancelled."""
-        if self._record.jobs.get(lease.job) is None:
+        job = self._record.jobs.get(lease.job)
+        if job is None or not job.state.ended:  # accepted only now, perhaps
             self._record.trainings.release(lease, counts=False)
         else:
             self._record.trainings.cancel(lease.job)

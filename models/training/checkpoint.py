@@ -58,17 +58,19 @@ def load_checkpoint(
 ) -> tuple[list[Any], Progress] | None:
     """Set the network and its optimiser to the saved state; returns the best weights and the progress.
 
-    Returns None when there is no checkpoint. Raises Misconfigured when it belongs to another plan.
+    Returns None when there is no checkpoint. Another precision, as another device has, may go on with it;
+    raises Misconfigured when it belongs to another plan.
     """
     path = folder / FILE
     if not path.exists():
         return None
     with np.load(path, allow_pickle=False) as archive:
         progress = Progress(**json.loads(archive["progress"].tobytes()))
-        if progress.plan != plan:
+        if {**progress.plan, "precision": ""} != {**plan, "precision": ""}:  # weights are float32 in any
             raise Misconfigured(
                 f"{path} belongs to {progress.plan}; this training is {plan}: choose another folder"
             )
+        progress.plan = plan
         state = _state(network)
         for n, variable in enumerate(state):
             variable.assign(archive[f"state_{n:04d}"])

@@ -54,6 +54,16 @@ def test_a_checkpoint_of_another_plan_is_refused(data: LabelledImages, tmp_path:
         train(PLAN, data, data, folder=tmp_path)
 
 
+def test_a_training_goes_on_in_the_precision_of_another_device(data: LabelledImages, tmp_path: Path) -> None:
+    def kill(figures: dict[str, float]) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(replace(PLAN, precision="bfloat16"), data, data, folder=tmp_path, watch=Watch(on_epoch=kill))
+    longer = train(replace(PLAN, precision="float32"), data, data, folder=tmp_path)
+    assert [figures["epoch"] for figures in longer.history] == [1, 2]
+
+
 def test_a_loss_that_is_not_a_number_ends_the_training_with_a_reason(
     data: LabelledImages, tmp_path: Path
 ) -> None:

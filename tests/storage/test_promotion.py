@@ -224,8 +224,8 @@ def test_a_new_release_brings_its_networks_unless_somebody_decided(record: Recor
 
 def test_a_person_who_rolled_back_is_not_overruled_by_a_restart(record: Record) -> None:
     shipped = record.models.register_shipped()
-    rb = next(v for v in shipped if v.startswith("rb@"))
-    own = "rb@0".replace("0", str(int(rb.partition("@")[2]) + 1))
+    newest = max(int(v.partition("@")[2]) for v in shipped if v.startswith("rb@"))
+    rb, own = f"rb@{newest}", f"rb@{newest + 1}"
     add(record, own)
     record.models.promote(own, by="me", even_if_worse=True)
     record.models.register_shipped()

@@ -170,3 +170,14 @@ def test_a_training_whose_cancel_was_cut_short_is_cancelled_and_its_checkpoint_r
     sweeper.sweep()
     assert not record.trainings.renew(lease)
     assert sha256 not in record.blobs
+
+
+def test_a_pause_or_a_resume_that_was_cut_short_is_mended(
+    sweeper: RecordSweeper, queue: Queue, record: Record
+) -> None:
+    record.jobs.set_paused("j1", paused=True)
+    sweeper.sweep()
+    assert record.shards.claim("j1", 0, worker="one") is None
+    record.jobs.set_paused("j1", paused=False)
+    sweeper.sweep()
+    assert record.shards.claim("j1", 0, worker="one") is not None

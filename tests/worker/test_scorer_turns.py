@@ -115,3 +115,23 @@ def test_what_is_scored_already_is_done_and_stays(record: Record, scorer: ShardS
     scorer.score_shard("a", 0)
     found = record.outcomes.find([str(item.cutout)], VERSIONS)
     assert np.isclose(found[str(item.cutout), "rb@7"].score or 0, 0.125)
+
+
+def test_a_job_that_is_accepted_just_after_its_shard_was_claimed_loses_nothing(
+    record: Record, scorer: ShardScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha = record.blobs.put(noisy_png(1))
+    record.shards.insert("a", [[Item("x", sha, sha)]], priority="live")
+    start = record.jobs.start
+
+    def slow(job: str) -> Job | None:
+        found = start(job)
+        if found is None:
+            record.jobs.accept(Job("a", VERSIONS, "live", "me", items=1, shards=1))
+        return found
+
+    monkeypatch.setattr(record.jobs, "start", slow)
+    scorer.score_shard("a", 0)
+    assert record.shards.any_open("a")
+    scorer.score_shard("a", 0)
+    assert done(record, "a") == 1

@@ -78,7 +78,7 @@ def test_thresholds_and_members_from_the_command_line(
 
 
 def test_a_member_is_promoted_beside_and_results_show_each_score(api: ApiServer, api_record: Record) -> None:
-    name = "rb@902"
+    name = "rb@971"
     add(api_record, name)
     answer = api.ask("POST", f"/v1/models/{name}/promote", json={"beside": True})
     assert answer.json() == {"version": name, "replaced": []}

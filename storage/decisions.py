@@ -5,7 +5,7 @@ than today's is decided again: a pass may be killed anywhere, and who decided by
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from core.decision import best_members, is_plausible
@@ -39,6 +39,22 @@ def production_fields(
             "last_modified": now,
         }
     return fields
+
+
+def set_production(
+    record: Record, versions: Sequence[str], scores: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Bring the production fields up to date with scores, by cutout, of the versions of one job.
+
+    Scores of versions that a promotion has replaced since the job was accepted fill in where there are
+    no fields: `versions` says whose they are, and they give way to those in production now.
+    """
+    if not scores:
+        return
+    current = set(versions) == set(record.models.production())
+    if current or record.models.were_production(versions):
+        fields = production_fields(record.models, scores)
+        record.cutouts.set_production(fields, where_none=not current)
 
 
 def decide_again(record: Record, *, for_s: float, at_once: int = AT_ONCE) -> int:

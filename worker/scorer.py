@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -10,19 +11,19 @@ import numpy as np
 
 from core.errors import InvalidRequest, Misconfigured, ServiceError, Unavailable
 from core.job import Item, Job, Lease, Priority, Rejection, ShardResult
-from core.outcome import Outcome
 from core.settings import Scoring
 from cutouts.instruments import ZTF
 from cutouts.recipes import RECIPES
 from storage.cutouts import CutoutRecord
-from storage.decisions import production_fields
 from storage.record import Record
 from worker.engine import Engine
 from worker.heartbeat import Heartbeat
+from worker.ledger import Scored, ShardLedger, conflict
 from worker.reader import Reader, ReadItem
 
 _log = logging.getLogger(__name__)
 VERSIONS_HELD = 6
+LOOK_S = 0.1  # between two looks for live work, so that a fast device does not wait for each
 CAREFUL_AFTER = 3  # claims of a shard that nobody closed; then its cutouts are scored one by one
 DEATHS_OF_POISON = 2
 
@@ -43,6 +44,7 @@ class ShardScorer:
         self._settings, self._worker = settings, worker
         self._batch = max(settings.batch_sizes)
         self._recipes: dict[str, str] = {}
+        self._looked = 0.0
         self.scored = 0
 
     def load(self, versions: Sequence[str]) -> None:
@@ -124,7 +126,7 @@ class ShardScorer:
         try:
             self.load(job.versions)
         except ServiceError as error:
-            if lease.attempts <= CAREFUL_AFTER:
+            if not _is_careful(lease):
                 raise
             _log.error("job failed: %s", error, extra={"job": job.id})
             self._record.jobs.fail(job.id, f"its networks can't be loaded: {error}")
@@ -146,24 +148,18 @@ class ShardScorer:
             for i, item in items.items()
             if i not in rejections and (_is_unread(item) or item.cutout not in done)
         ]
-        recipes = sorted({self._recipes[version] for version in job.versions})
-        cutouts: dict[int, str] = {i: item.cutout for i, item in items.items() if item.cutout is not None}
-        learnt: dict[int, tuple[str, str]] = {}
-        written: dict[tuple[str, str], Outcome] = {}
-        for batch in self._batches(job, lease, todo, recipes):
-            if heartbeat.lost:
-                return None
-            rejections |= self._refused(batch, items)
-            usable = [read for read in batch if read.index not in rejections]
-            for read in usable:
-                if items[read.index].reference is not None:
-                    learnt[read.index] = (str(read.cutout), str(read.sha256))
-                cutouts[read.index] = str(read.cutout)
-            written |= self._write(job, lease, batch, [r for r in usable if r.cutout not in done])
-            if job.priority == "bulk":
-                self._serve_live()
-        wanted = {i: cutout for i, cutout in cutouts.items() if i not in rejections}
-        return self._summary(job, lease, wanted, written, learnt, rejections)
+        provenance = {"job": job.id, "shard": lease.n, "worker": self._worker}
+        provenance |= {"engine": self._engine.name, "precision": self._engine.precision}
+        with ShardLedger(self._record, job, lease, rejections=rejections, provenance=provenance) as ledger:
+            for batch in self._batches(job, lease, todo):
+                if heartbeat.lost:
+                    return None
+                ledger.add(batch, self._scores(job, batch, done))
+                if _is_careful(lease):
+                    ledger.flush()
+                if job.priority == "bulk":
+                    self._serve_live()
+            return ledger.close()
 
     def _contradicting(self, items: Mapping[int, Item], done: Collection[str]) -> dict[int, Rejection]:
         """Uploads of scored cutouts, which are not read again, whose bytes are not those that were scored."""
@@ -179,12 +175,11 @@ class ShardScorer:
             if owners.get(upload.id, upload.sha256) != upload.sha256
         }
 
-    def _batches(
-        self, job: Job, lease: Lease, todo: Sequence[tuple[int, Item]], recipes: Sequence[str]
-    ) -> Iterator[list[ReadItem]]:
+    def _batches(self, job: Job, lease: Lease, todo: Sequence[tuple[int, Item]]) -> Iterator[list[ReadItem]]:
         """What was read, in batches; one by one, under suspicion, where workers have died of this shard."""
         reader, instrument = self._readers[job.priority], job.instrument or ZTF
-        if lease.attempts <= CAREFUL_AFTER:
+        recipes = sorted({self._recipes[version] for version in job.versions})
+        if not _is_careful(lease):
             reading = reader.read(todo, recipes, instrument)
             while batch := list(islice(reading, self._batch)):
                 yield batch
@@ -199,94 +194,18 @@ class ShardScorer:
             yield batch
             self._record.shards.acquit(lease, index)
 
-    def _refused(self, batch: Sequence[ReadItem], items: Mapping[int, Item]) -> dict[int, Rejection]:
-        """Items whose source failed, that can't be decoded under a streak id, or that contradict the record.
-
-        An id is owned by the first content that decodes: what can't be decoded says nothing of the id.
-        """
-        refused = {read.index: read.fetch_rejection for read in batch if read.fetch_rejection is not None}
-        fetched = [read for read in batch if read.index not in refused]
-        named = [read for read in fetched if read.cutout != read.content or items[read.index].reference]
-        for read in named:
-            if read.decode_rejection is not None:
-                refused[read.index] = read.decode_rejection
-        whole = [read for read in named if read.decode_rejection is None]
-        records = [CutoutRecord(str(r.cutout), r.sha256, items[r.index].reference) for r in whole]
-        owners = self._record.cutouts.own(records) if records else {}
-        for read in whole:
-            owner = owners.get(str(read.cutout), read.sha256)
-            if owner != read.sha256:
-                refused[read.index] = conflict(str(read.sha256), str(owner))
-        return refused
-
-    def _write(
-        self, job: Job, lease: Lease, batch: Sequence[ReadItem], usable: Sequence[ReadItem]
-    ) -> dict[tuple[str, str], Outcome]:
-        """Score what is usable of a batch and insert its outcomes.
-
-        Contents that can't be decoded are rejected by their own id, whatever id they came under. Returns the
-        outcomes by (cutout, version) if all of them are new, so that they need not be read again; else none.
-        """
+    def _scores(self, job: Job, batch: Sequence[ReadItem], done: Collection[str]) -> Scored:
+        """Score what can be scored of a batch and is not done."""
         self.load(job.versions)  # a live shard in between may have needed others
-        instrument = (job.instrument or ZTF).name
-        outcomes = [
-            Outcome(str(read.content), version, rejection=read.decode_rejection, instrument=instrument)
-            for read in batch
-            if read.decode_rejection is not None
-            for version in job.versions
-        ]
-        readable = [read for read in usable if read.decode_rejection is None]
-        for recipe, versions in self._by_recipe(job.versions).items():
-            if not readable:
-                break
-            scores = self._engine.score(np.stack([read.pixels[recipe] for read in readable]), versions)
-            outcomes += [
-                _outcome(read, version, float(score), instrument)
-                for read, row in zip(readable, scores, strict=True)
-                for version, score in zip(versions, row, strict=True)
-            ]
-        provenance = {"job": job.id, "shard": lease.n, "worker": self._worker}
-        provenance |= {"engine": self._engine.name, "precision": self._engine.precision}
-        if self._record.outcomes.insert(outcomes, provenance=provenance) < len(outcomes):
+        readable = [read for read in batch if read.pixels and read.cutout not in done]
+        if not readable:
             return {}
-        return {(outcome.cutout, outcome.version): outcome for outcome in outcomes}
-
-    def _summary(
-        self,
-        job: Job,
-        lease: Lease,
-        cutouts: Mapping[int, str],
-        written: Mapping[tuple[str, str], Outcome],
-        learnt: dict[int, tuple[str, str]],
-        rejections: dict[int, Rejection],
-    ) -> ShardResult:
-        """Count from the record what became of the items, and bring the production fields up to date.
-
-        What was `written` just now is on record as it is; the rest is read.
-        """
-        missing = {c for c in cutouts.values() if any((c, v) not in written for v in job.versions)}
-        outcomes = {**written, **self._record.outcomes.find(missing, job.versions)}
-        scores: dict[str, dict[str, float]] = {}
-        scored = 0
-        for cutout in cutouts.values():
-            found = [outcomes[cutout, version] for version in job.versions]
-            if all(outcome.score is not None for outcome in found):
-                scored += 1
-                scores[cutout] = {outcome.version: float(outcome.score or 0.0) for outcome in found}
-        self._set_production(job, scores)
-        learnt = {i: pair for i, pair in learnt.items() if i not in rejections}
-        return ShardResult(scored, len(lease.items) - scored, learnt, rejections)
-
-    def _set_production(self, job: Job, scores: Mapping[str, Mapping[str, float]]) -> None:
-        """Bring the production fields up to date.
-
-        Scores of versions that a promotion has replaced since the job was accepted fill in where there are
-        no fields: `versions` says whose they are, and they give way to those in production now.
-        """
-        current = set(job.versions) == set(self._record.models.production())
-        if current or self._record.models.were_production(job.versions):
-            fields = production_fields(self._record.models, scores)
-            self._record.cutouts.set_production(fields, where_none=not current)
+        scores: dict[int, dict[str, float]] = {read.index: {} for read in readable}
+        for recipe, versions in self._by_recipe(job.versions).items():
+            rows = self._engine.score(np.stack([read.pixels[recipe] for read in readable]), versions)
+            for read, row in zip(readable, rows.tolist(), strict=True):
+                scores[read.index] |= zip(versions, row, strict=True)
+        return scores
 
     def _by_recipe(self, versions: Sequence[str]) -> dict[str, list[str]]:
         grouped: dict[str, list[str]] = {}
@@ -295,7 +214,12 @@ class ShardScorer:
         return grouped
 
     def _serve_live(self) -> None:
-        """Between two batches of a bulk shard, work on what people wait for."""
+        """Between two batches of a bulk shard, work on what people wait for, where the last look is old."""
+        if time.monotonic() - self._looked < LOOK_S:
+            return
+        self._looked = time.monotonic()
+        if not self._record.shards.any_live():  # a claim, even of nothing, waits for the journal
+            return
         refused: set[str] = set()
         while lease := self._record.shards.claim_waiting("live", worker=self._worker, passing_over=refused):
             try:
@@ -306,10 +230,9 @@ class ShardScorer:
                 refused.add(lease.job)
 
 
-def conflict(given: str, recorded: str) -> Rejection:
-    """The rejection of an item whose streak id is owned by other bytes."""
-    detail = f"bytes with sha256 {given[:12]}… under a streak id that is on record with {recorded[:12]}…"
-    return Rejection("read", "conflict", f"{detail}; expected the same bytes")
+def _is_careful(lease: Lease) -> bool:
+    """Whether workers have died of this shard, so that its items are worked on alone."""
+    return lease.attempts > CAREFUL_AFTER
 
 
 def _is_unread(item: Item) -> bool:
@@ -329,12 +252,3 @@ def _poison(lease: Lease) -> dict[int, Rejection]:
         for index, deaths in lease.suspects.items()
         if deaths >= DEATHS_OF_POISON
     }
-
-
-def _outcome(read: ReadItem, version: str, score: float, instrument: str) -> Outcome:
-    cutout = str(read.cutout)
-    if math.isfinite(score):
-        return Outcome(cutout, version, score, instrument=instrument, uncalibrated=read.departures)
-    detail = f"the network gave {score}; expected a number from 0 to 1"
-    rejection = Rejection("score", "not_finite", detail)
-    return Outcome(cutout, version, rejection=rejection, instrument=instrument)

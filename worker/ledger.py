@@ -1,0 +1,207 @@
+"""What becomes of the items of one shard: outcomes go on record in groups, while the next batch is scored."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+
+from core.job import Item, Job, Lease, Rejection, ShardResult
+from core.outcome import Outcome
+from cutouts.instruments import ZTF
+from storage.cutouts import CutoutRecord
+from storage.decisions import set_production
+from storage.record import Record
+from worker.reader import ReadItem
+
+GROUP_S = 0.25
+GROUP_CUTOUTS = 500  # from here on a larger insert costs no less for each
+Scored = Mapping[int, Mapping[str, float]]
+"""Scores by the index of an item and by version."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item that was read, and its outcomes: none where they are on record already.
+
+    `is_named`: it came under an id that is not its content's, and which other bytes may own.
+    """
+
+    index: int
+    cutout: CutoutRecord
+    is_named: bool
+    outcomes: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a group: items whose id other bytes own, and outcomes that are on record as they are."""
+
+    refused: dict[int, Rejection]
+    outcomes: dict[tuple[str, str], Outcome]
+
+
+class ShardLedger:
+    """The outcomes of a shard that is being scored, and the rejections of its items.
+
+    What was added goes on record when a quarter of a second has passed since the last time, or 500 cutouts
+    have come together: a fast device does not wait for a journal after each batch, and of a slow one, a
+    process that is killed repeats one batch and the one that was being written. One write at a time is under
+    way, in a thread; adding waits for the one before. What a write raises is raised by the next call.
+
+    Parameters
+    ----------
+    rejections : of items that are not to be read.
+    provenance : stored with each outcome.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        job: Job,
+        lease: Lease,
+        *,
+        rejections: Mapping[int, Rejection],
+        provenance: Mapping[str, object],
+    ) -> None:
+        self._record, self._job, self._items = record, job, lease.items
+        self._rejections, self._provenance = dict(rejections), provenance
+        self._instrument = (job.instrument or ZTF).name
+        self._cutouts = _known_cutouts(lease.items)
+        self._learnt: dict[int, tuple[str, str]] = {}
+        self._outcomes: dict[tuple[str, str], Outcome] = {}
+        self._group: list[Entry] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="outcomes")
+        self._writing: Future[Written] | None = None
+        self._last_write = time.monotonic()
+
+    def __enter__(self) -> "ShardLedger":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown()
+
+    def add(self, batch: Sequence[ReadItem], scores: Scored) -> None:
+        """Note what was read and what was scored of it."""
+        for read in batch:
+            self._note(read, scores.get(read.index, {}))
+        if time.monotonic() - self._last_write >= GROUP_S or len(self._group) >= GROUP_CUTOUTS:
+            self._await_write()
+            self._writing = self._thread.submit(self._write, self._taken())
+
+    def flush(self) -> None:
+        """Return when everything that was added is on record."""
+        self._await_write()
+        if self._group:
+            self._keep(self._write(self._taken()))
+
+    def close(self) -> ShardResult:
+        """Count from the record what became of the items, and bring the production fields up to date.
+
+        What was written just now is on record as it is; the rest is read.
+        """
+        self.flush()
+        versions = self._job.versions
+        cutouts = [cutout for i, cutout in self._cutouts.items() if i not in self._rejections]
+        missing = {c for c in cutouts if any((c, v) not in self._outcomes for v in versions)}
+        read = self._record.outcomes.find(missing, versions)
+        outcomes = self._outcomes | read
+        scored = sum(all(outcomes[c, v].rejection is None for v in versions) for c in cutouts)
+        set_production(self._record, versions, _scores(read))
+        learnt = {i: pair for i, pair in self._learnt.items() if i not in self._rejections}
+        return ShardResult(scored, len(self._items) - scored, learnt, self._rejections)
+
+    def _note(self, read: ReadItem, scores: Mapping[str, float]) -> None:
+        """What can't be decoded is rejected by the id of its content: it says nothing of another's id."""
+        is_reference = self._items[read.index].reference is not None
+        is_named = read.cutout != read.content or is_reference
+        if read.fetch_rejection is not None:
+            self._rejections[read.index] = read.fetch_rejection
+            return
+        if read.decode_rejection is not None and is_named:
+            self._rejections[read.index] = read.decode_rejection
+        elif is_reference:
+            self._learnt[read.index] = (str(read.cutout), str(read.sha256))
+        self._cutouts[read.index] = str(read.cutout)
+        self._group.append(self._entry(read, scores, is_named and read.decode_rejection is None))
+
+    def _entry(self, read: ReadItem, scores: Mapping[str, float], is_named: bool) -> Entry:
+        name = self._instrument
+        if read.decode_rejection is None:
+            outcomes = [_outcome(read, version, score, name) for version, score in scores.items()]
+        else:
+            content, why = str(read.content), read.decode_rejection
+            outcomes = [Outcome(content, v, rejection=why, instrument=name) for v in self._job.versions]
+        reference = self._items[read.index].reference
+        cutout = CutoutRecord(str(read.cutout), read.sha256, reference)
+        return Entry(read.index, cutout, is_named, tuple(outcomes))
+
+    def _write(self, group: Sequence[Entry]) -> Written:
+        """Put a group on record, less the items whose id other bytes own."""
+        named = [entry.cutout for entry in group if entry.is_named]
+        owners = self._record.cutouts.own(named) if named else {}
+        refused = {
+            entry.index: conflict(str(entry.cutout.sha256), owners[entry.cutout.id])
+            for entry in group
+            if entry.is_named and owners.get(entry.cutout.id, entry.cutout.sha256) != entry.cutout.sha256
+        }
+        outcomes = {
+            (outcome.cutout, outcome.version): outcome
+            for entry in group
+            if entry.index not in refused
+            for outcome in entry.outcomes
+        }
+        new = self._record.outcomes.insert(list(outcomes.values()), provenance=self._provenance)
+        if new < len(outcomes):  # some are on record as another process wrote them
+            return Written(refused, {})
+        set_production(self._record, self._job.versions, _scores(outcomes))
+        return Written(refused, outcomes)
+
+    def _taken(self) -> list[Entry]:
+        group, self._group = self._group, []
+        self._last_write = time.monotonic()
+        return group
+
+    def _await_write(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            self._keep(writing.result())
+
+    def _keep(self, written: Written) -> None:
+        self._rejections |= written.refused
+        self._outcomes |= written.outcomes
+
+
+def conflict(given: str, recorded: str) -> Rejection:
+    """The rejection of an item whose streak id is owned by other bytes."""
+    detail = f"bytes with sha256 {given[:12]}… under a streak id that is on record with {recorded[:12]}…"
+    return Rejection("read", "conflict", f"{detail}; expected the same bytes")
+
+
+def _known_cutouts(items: Sequence[Item]) -> dict[int, str]:
+    known = enumerate(items)
+    return {i: item.cutout for i, item in known if item.cutout is not None and item.rejection is None}
+
+
+def _scores(outcomes: Mapping[tuple[str, str], Outcome]) -> dict[str, dict[str, float]]:
+    """By cutout and version, of cutouts that every version among their outcomes has scored."""
+    scores: dict[str, dict[str, float]] = {}
+    for (cutout, version), outcome in outcomes.items():
+        if outcome.score is not None:
+            scores.setdefault(cutout, {})[version] = outcome.score
+    for (cutout, _), outcome in outcomes.items():
+        if outcome.score is None:
+            scores.pop(cutout, None)
+    return scores
+
+
+def _outcome(read: ReadItem, version: str, score: float, instrument: str) -> Outcome:
+    cutout = str(read.cutout)
+    if math.isfinite(score):
+        return Outcome(cutout, version, score, instrument=instrument, uncalibrated=read.departures)
+    detail = f"the network gave {score}; expected a number from 0 to 1"
+    rejection = Rejection("score", "not_finite", detail)
+    return Outcome(cutout, version, rejection=rejection, instrument=instrument)

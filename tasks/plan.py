@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from pymongo.errors import PyMongoError
@@ -27,10 +27,15 @@ class PlanLost(Exception):
 
 
 class Planner:
-    """Plans one job after the other; killed anywhere, it goes on after the last shard on record."""
+    """Plans one job after the other; killed anywhere, it goes on after the last shard on record.
 
-    def __init__(self, record: Record, settings: Scoring, *, name: str) -> None:
-        self._record, self._settings, self._name = record, settings, name
+    `tell` is called when shards were recorded, so that nobody waits for the sweeper.
+    """
+
+    def __init__(
+        self, record: Record, settings: Scoring, *, name: str, tell: Callable[[], None] = lambda: None
+    ) -> None:
+        self._record, self._settings, self._name, self._tell = record, settings, name, tell
 
     def run(self, stop: threading.Event) -> None:
         """Plan until told to stop."""
@@ -80,6 +85,7 @@ class Planner:
             ):
                 return False
             self._catch_up(now)
+            self._tell()
             n += len(shards)
         return True
 

@@ -10,26 +10,20 @@ from storage.decisions import decide_again
 from storage.record import Record
 from tasks import context
 from tasks.app import app
+from tasks.owed import WINDOW, ShardBell, tell_owed
 
 _log = logging.getLogger(__name__)
-WINDOW = 1000  # messages kept in a queue: enough for every worker, bounded for any backlog
 ORPHAN_S = 3600.0
 DECIDE_S = 1.0  # of each round, while cutouts wait for today's thresholds
 ORPHANS_EVERY_S = 300.0  # it looks at every old shard that waits
 PRIORITIES: tuple[Priority, ...] = ("live", "bulk")
 
 
-class Bell(Protocol):
+class Bell(ShardBell, Protocol):
     """What the sweep needs of a messenger."""
-
-    def tell(self, shards: list[tuple[str, int]], priority: Priority) -> None:
-        """Send one message per shard."""
 
     def tell_trainings(self, jobs: list[str]) -> None:
         """Send one message per training job."""
-
-    def queue_length(self, priority: Priority) -> int:
-        """Messages that no worker has taken."""
 
     def trainings_queued(self) -> int:
         """Messages of trainings that no worker has taken."""
@@ -50,7 +44,7 @@ class RecordSweeper:
         if self._record.trainings.free_expired():
             _log.warning("the lease of a training ran out")
         for priority in PRIORITIES:
-            self._tell_owed(priority)
+            tell_owed(self._record, self._messenger, priority)
         self._tell_owed_trainings()
         self._finish_done()
         decide_again(self._record, for_s=DECIDE_S)
@@ -60,20 +54,6 @@ class RecordSweeper:
             for job in self._record.jobs.ended(self._record.shards.open_jobs()):
                 self._record.shards.cancel(job)  # the API died between the two steps of a cancel
             self._tidy_trainings()
-
-    def _tell_owed(self, priority: Priority) -> None:
-        """Keep as many messages as shards wait, up to the window: lost ones are made good, none pile up."""
-        waiting = self._record.shards.waiting(priority, limit=WINDOW)
-        if not waiting:
-            return
-        try:
-            missing = waiting - self._messenger.queue_length(priority)
-            if missing > 0:
-                shards = self._record.shards.longest_untold(priority, missing)
-                self._messenger.tell(shards, priority)
-                self._record.shards.mark_told(shards)
-        except Unavailable as error:
-            _log.warning("will be told later: %s", error)
 
     def _tell_owed_trainings(self) -> None:
         waiting = self._record.trainings.waiting(limit=WINDOW)

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import threading
+from functools import partial
 
 from core.errors import ServiceError
 from core.settings import load_settings
@@ -27,16 +28,23 @@ def main() -> int:
     from tasks import context
     from tasks.app import app
     from tasks.messenger import Messenger
+    from tasks.owed import tell_owed
     from tasks.plan import Planner
     from tasks.queues import MAINTENANCE
     from tasks.sweep import RecordSweeper
 
     record = open_record(settings)
     stop = threading.Event()
-    planner = Planner(record, settings.scoring, name=f"{socket.gethostname()}:{os.getpid()}")
+    messenger = Messenger(app, settings.required_redis_url())
+    planner = Planner(
+        record,
+        settings.scoring,
+        name=f"{socket.gethostname()}:{os.getpid()}",
+        tell=partial(tell_owed, record, messenger, "bulk"),
+    )
     planning = threading.Thread(target=planner.run, args=[stop], name="planner", daemon=True)
     planning.start()
-    context.bind_sweeper(RecordSweeper(record, Messenger(app, settings.required_redis_url())))
+    context.bind_sweeper(RecordSweeper(record, messenger))
     schedule = settings.state_dir / "beat-schedule"
     schedule.parent.mkdir(parents=True, exist_ok=True)
     options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level]

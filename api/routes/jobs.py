@@ -13,6 +13,8 @@ from core.errors import Conflict, NotAllowed, NotFound
 from core.job import Job, JobState
 from storage.accounts import User
 from storage.results import Cursor, Result, read_results
+from tasks.owed import tell_owed
+from tasks.submit import TOLD_AT_ONCE
 from tasks.submit_rescore import RANKS
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -59,6 +61,8 @@ def change_job(job_id: str, changes: Changes, services: ServicesOf, caller: Oper
     if changes.paused is not None:
         _refuse_ended(job, jobs.set_paused(job_id, paused=changes.paused))
         (shards.pause if changes.paused else shards.unpause)(job_id)
+        if not changes.paused:
+            tell_owed(services.record, services.messenger, job.priority, window=TOLD_AT_ONCE)
     if changes.rank is not None:
         _refuse_ended(job, jobs.set_rank(job_id, changes.rank))
         shards.set_rank(job_id, changes.rank)

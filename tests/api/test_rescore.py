@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from cli.__main__ import main
 from core.settings import Scoring
 from storage.record import Record
 from tasks.plan import Planner
+from tasks.queues import QUEUE_OF
 from tests.api.scoring import score_job
 from tests.api.server import ADMIN, ApiServer
 from tests.api.versions import RB, SL
@@ -71,13 +73,18 @@ def test_a_night_is_rescored_by_a_candidate_and_then_nothing_is_left_to_do(
     assert api.ask("POST", "/v1/jobs/rescore", json=wanted | {"all": True}).json()["cutouts"] == 8
 
 
-def test_a_job_is_paused_ranked_and_resumed(api: ApiServer, api_record: Record, night: list[str]) -> None:
+def test_a_job_is_paused_ranked_and_resumed(
+    api: ApiServer, api_record: Record, redis_url: str, night: list[str]
+) -> None:
     job = submit(api, all=True)["job"]
     plan(api_record)
     paused = api.ask("PATCH", f"/v1/jobs/{job}", json={"paused": True, "rank": 7}).json()
     assert (paused["paused"], paused["rank"], paused["shards_open"]) == (True, 7, 3)
     assert api_record.shards.claim(job, 0, worker="test") is None
-    assert api.ask("PATCH", f"/v1/jobs/{job}", json={"paused": False}).json()["paused"] is False
+    with Redis.from_url(redis_url) as redis:
+        redis.delete(QUEUE_OF["bulk"])
+        assert api.ask("PATCH", f"/v1/jobs/{job}", json={"paused": False}).json()["paused"] is False
+        assert redis.llen(QUEUE_OF["bulk"]) >= 3  # workers know at once
     score_job(api_record, job, {NEXT: 0.5})
     api_record.jobs.finish(job)
     assert api.ask("PATCH", f"/v1/jobs/{job}", json={"paused": True}).status_code == 409

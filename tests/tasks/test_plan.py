@@ -85,6 +85,18 @@ def test_a_filter_on_scores_names_the_version_in_production_now(filled: Record) 
     assert planned_cutouts(filled, job) == [content(n) for n in range(6, 25)]
 
 
+def test_work_starts_while_the_plan_goes_on(filled: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = submit(filled)
+    monkeypatch.setattr("tasks.plan.AT_ONCE", 5)
+    seen: list[tuple[int, JobState]] = []
+
+    def tell() -> None:
+        seen.append((filled.shards.waiting("bulk", limit=100), state_of(filled, job).state))
+
+    assert Planner(filled, Scoring(shard_size=SIZE), name="one", tell=tell).plan_one()
+    assert seen == [(n, JobState.PLANNING) for n in (5, 10, 13)]
+
+
 def test_nothing_to_do_is_a_finished_job(filled: Record) -> None:
     job = submit(filled, selection="night = 20180927")
     assert planner(filled).plan_one()

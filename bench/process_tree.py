@@ -1,5 +1,6 @@
 """A process and those below it, by Linux's /proc."""
 
+import os
 from pathlib import Path
 
 
@@ -16,3 +17,9 @@ def peak_mib(pid: int) -> int:
     """Peak resident memory of a process, in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU that a process has used, in its own code and in the kernel's, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

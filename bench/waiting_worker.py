@@ -1,15 +1,18 @@
-"""`python -m bench.waiting_worker BATCH`: a Celery worker whose engine and reader cost nothing.
+"""`python -m bench.waiting_worker`: a Celery worker whose engine and reader cost nothing.
 
-All else is as it is: claims, leases, heartbeats, journaled outcomes, production fields, closing.
+All else is as it is: claims, leases, heartbeats, journaled outcomes, production fields, closing. BENCH_BATCH
+is the engine's batch, BENCH_STATEMENTS a folder in which it counts what it asks of MongoDB.
 """
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 from celery.signals import worker_process_init
 
+from bench.statements import StatementCounter
 from core.instrument import Instrument
 from core.job import Item
 from core.model_card import ModelCard
@@ -71,6 +74,7 @@ class WaitingReader:
 def _start(**_: object) -> None:
     settings = load_settings()
     configure_logging("WARNING")
+    StatementCounter(Path(os.environ["BENCH_STATEMENTS"])).register()
     scoring = settings.scoring.model_copy(update={"batch_sizes": (int(os.environ["BENCH_BATCH"]),)})
     reader = cast(Reader, WaitingReader())
     scorer = ShardScorer(

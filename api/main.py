@@ -14,6 +14,7 @@ from api.routes import (
     datasets,
     exports,
     health,
+    imports,
     job_events,
     jobs,
     listing,
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         model_plots,
         datasets,
         nights,
+        imports,
         workers,
     ):
         app.include_router(room.router, dependencies=_NEEDS_TOKEN)

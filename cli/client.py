@@ -197,9 +197,22 @@ class Client:
         """The scores of the cutouts that a filter is true of, in the same way."""
         return self._stream("/v1/cutouts/export", {"filter": text, "models": models, "format": form})
 
-    def score_changes(self, job: str, *, before: str, after: str) -> Json:
-        """What one version changes against another on a job's cutouts."""
-        return self._ask("GET", f"/v1/jobs/{job}/changes", params={"before": before, "after": after})
+    def score_changes(
+        self,
+        *,
+        before: str,
+        after: str,
+        job: str | None = None,
+        text: str = "",
+        threshold: float | None = None,
+    ) -> Json:
+        """What one version changes against another on a job's cutouts, or on those of a filter, or on all."""
+        params: Json = {"before": before, "after": after}
+        params |= {} if threshold is None else {"threshold": threshold}
+        if job is not None:
+            return self._ask("GET", f"/v1/jobs/{job}/changes", params=params, answer_s=STREAM_S)
+        params |= {"filter": text}
+        return self._ask("GET", "/v1/cutouts/changes", params=params, answer_s=STREAM_S)
 
     def models(self) -> list[Json]:
         """Every model version that is registered."""
@@ -292,6 +305,19 @@ class Client:
     def ingest_prefix(self, night: str, prefix: str) -> Json:
         """Ingest what lies in a bucket, or in a folder of the service's host."""
         return self._ask("POST", f"/v1/nights/{night}", json={"prefix": prefix}, answer_s=ACCEPT_S)
+
+    def begin_import(self, name: str) -> Json:
+        """Begin an import, or go on with one that was broken off; tells where."""
+        return self._ask("POST", f"/v1/imports/{name}")
+
+    def import_state(self, name: str) -> Json:
+        """How far an import is, and what could not be taken."""
+        return self._ask("GET", f"/v1/imports/{name}")
+
+    def import_documents(self, name: str, page: bytes) -> Json:
+        """Hand in a page of documents, as JSON; again changes nothing."""
+        headers = {"Content-Type": "application/json"}
+        return self._ask("POST", f"/v1/imports/{name}/documents", content=page, headers=headers)
 
     def _submit(
         self,

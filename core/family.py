@@ -14,7 +14,7 @@ RESERVED = frozenset(
     (
         *("id", "file", "name", "sha256", "added", "reference", "night", "streakid", "last_modified"),
         *("plausible", "versions", "scores", "decided_by", "outcomes", "rejection", "pending"),
-        *("instrument", "uncalibrated", "ades", "midpoint_coordinates"),
+        *("instrument", "uncalibrated", "ades", "midpoint_coordinates", "legacy"),
         *FIELDS,
         *WORDS,
     )

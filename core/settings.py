@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from core.errors import Misconfigured
 from core.family import FAMILIES, NAME, RESERVED, Family
 from core.instrument import DEFAULT_INSTRUMENT, Instrument
+from core.legacy import is_legacy
 
 CONFIG_FILE = Path("config.json")
 
@@ -128,7 +129,7 @@ class Settings(BaseSettings):
     @field_validator("families")
     @classmethod
     def _named_beside_ours(cls, families: dict[str, Family]) -> dict[str, Family]:
-        wrong = [name for name in families if not NAME.match(name) or name in RESERVED]
+        wrong = [name for name in families if not NAME.match(name) or name in RESERVED or is_legacy(name)]
         if wrong:
             raise ValueError(f"a family named {wrong[0]!r}; expected a short name such as kd, and no field's")
         return {**FAMILIES, **families}

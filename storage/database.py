@@ -75,7 +75,16 @@ INDEXES: dict[str, list[IndexModel]] = {
     "night_faults": [
         IndexModel([(f"_id.{key}", ASCENDING) for key in ("night", "name", "line")], name="of_night")
     ],
-    "models": [IndexModel([("classifier", ASCENDING), ("stage", ASCENDING)])],
+    "models": [
+        IndexModel([("classifier", ASCENDING), ("stage", ASCENDING)]),
+        IndexModel(
+            [("training.imported_from.source", ASCENDING), ("training.imported_from.field", ASCENDING)],
+            unique=True,
+            partialFilterExpression={"training.imported_from.field": {"$type": "string"}},
+            name="legacy",
+        ),
+    ],
+    "import_faults": [IndexModel([("_id.import", ASCENDING), ("_id.name", ASCENDING)], name="of_import")],
     "tokens": [
         IndexModel([("user", ASCENDING)]),
         IndexModel([("expires", ASCENDING)], expireAfterSeconds=0),

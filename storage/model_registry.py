@@ -12,6 +12,7 @@ from pymongo.errors import DuplicateKeyError
 
 from core.decision import checked_threshold, classifier_of
 from core.errors import Conflict, InvalidRequest, Misconfigured, NotFound
+from core.legacy import is_legacy
 from core.model_card import ModelCard, Stage
 from cutouts.recipes import RECIPES
 from storage.blobs import BlobStore
@@ -37,8 +38,9 @@ class ModelRegistry:
         """Store a version's weights and card, as a candidate until somebody promotes it.
 
         Raises Conflict when the version exists with other weights, InvalidRequest for weights that are not
-        those of the card and for a recipe that this release does not know.
+        those of the card, for a recipe that this release does not know, and for a legacy version.
         """
+        refuse_legacy(card.version)
         refuse_unknown_recipe(card)
         if self._blobs.put(weights) != card.weights.sha256:
             raise InvalidRequest(f"{card.version}: the weights are not those of its card")
@@ -83,9 +85,9 @@ class ModelRegistry:
 
         With `beside` it replaces none: its family passes what any of its members passes, so it may be worse.
         One transaction: whoever resolves versions sees the state before or the state after. Raises NotFound;
-        InvalidRequest for a recipe that this release does not know; Conflict when it is worse than one that
-        it replaces on a test set that both were measured on, or when there is no such set, unless
-        `even_if_worse`.
+        InvalidRequest for a legacy version and for a recipe that this release does not know; Conflict when it
+        is worse than one that it replaces on a test set that both were measured on, or when there is no such
+        set, unless `even_if_worse`.
         """
         return self._in_transaction(
             lambda session: self._promote(session, version, by=by, even_if_worse=even_if_worse, beside=beside)
@@ -188,7 +190,8 @@ class ModelRegistry:
         return {document["_id"]: float(document["threshold"]) for document in found}
 
     def weights(self, card: ModelCard) -> bytes:
-        """The weights of a version, as stored."""
+        """The weights of a version, as stored; raises InvalidRequest for a legacy version, which has none."""
+        refuse_legacy(card.version)
         return self._blobs.get(card.weights.sha256)
 
     def _resolve_one(self, name: str, production: Sequence[str]) -> list[str]:
@@ -209,6 +212,7 @@ class ModelRegistry:
     ) -> list[str]:
         self._take_turn(session)
         document = self._document(version, session)
+        refuse_legacy(version)
         candidate = ModelCard.model_validate(document)
         refuse_unknown_recipe(candidate)
         members = self._in_production(candidate.classifier, session)
@@ -277,6 +281,14 @@ class ModelRegistry:
     def _in_transaction(self, body: Callable[[ClientSession], _T]) -> _T:
         with self._client.start_session() as session:
             return session.with_transaction(body)
+
+
+def refuse_legacy(version: str) -> None:
+    """Raise InvalidRequest for a version of which there are scores, and no network."""
+    if is_legacy(version):
+        raise InvalidRequest(
+            f"{version} holds scores that a predecessor gave; expected a version with a network of its own"
+        )
 
 
 def refuse_unknown_recipe(card: ModelCard) -> None:

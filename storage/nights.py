@@ -1,5 +1,6 @@
 """Nights: what came of each, joined to its cutouts, and what could not be joined."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from storage.database import Document, Mongo
 _DUPLICATE_KEY = 11000
 _AT_ONCE = 1000
 _MOST_TOLD = 3  # fields that differ
+_LINE = re.compile(r":[0-9]+$")
+_POSITION = ("ra", "dec")  # of the middle: another record may have computed it in another way
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,12 @@ class NightRepository:
         self._nights.update_one({"_id": night}, change, upsert=True)
 
     def join_metadata(self, rows: Sequence[Row]) -> Joined:
-        """Join rows of a table to their cutouts, those that came and those that may yet come."""
-        found = [
-            _Found(row.name, row.line, row.id, {**row.values, "metadata_from": f"{row.name}:{row.line}"})
-            for row in rows
-        ]
-        return self._join(found, METADATA, mark="metadata_from")
+        """Join rows of a table to their cutouts, those that came and those that may yet come.
+
+        Rows without a line are those of another record, such as a predecessor's, and may hold less than a
+        table: they are held against one by what both have, and give way to it where they agree.
+        """
+        return self._join([_found(row) for row in rows], METADATA, mark="metadata_from")
 
     def join_ades(self, documents: Sequence[AdesDocument]) -> Joined:
         """Join ADES documents to their cutouts, as `join_metadata` does."""
@@ -96,7 +99,7 @@ class NightRepository:
     def note_table(self, night: str, name: str, sha256: str) -> bool:
         """Note that a table came; False when it had come before."""
         document = {"_id": _file_key(night, "table", name, sha256), "came": datetime.now(UTC)}
-        return bool(_insert_new(self._files, [document])[0])
+        return bool(insert_new(self._files, [document])[0])
 
     def forget_faults(self, night: str, contents: Mapping[str, str]) -> None:
         """Forget the faults of files, by name, that came again with the contents of these sha256."""
@@ -118,7 +121,7 @@ class NightRepository:
             }
             for fault in faults
         ]
-        return len(_insert_new(self._faults, documents)[0]) if documents else 0
+        return len(insert_new(self._faults, documents)[0]) if documents else 0
 
     def faults(self, night: str, *, limit: int) -> tuple[int, list[Fault]]:
         """How many faults a night's files have, and the first of them."""
@@ -189,24 +192,32 @@ class NightRepository:
 
     def _join_once(self, found: Mapping[str, _Found], keys: Sequence[str], mark: str) -> Joined:
         wanted = {"_id": {"$in": list(found)}, mark: {"$exists": True}}
-        known = {d["_id"]: d for d in self._cutouts.find(wanted, dict.fromkeys(keys, True))}
+        known = {d["_id"]: d for d in self._cutouts.find(wanted, dict.fromkeys((*keys, mark), True))}
+        differing = {s: _differing(found[s].fields, document, keys) for s, document in known.items()}
         conflicts = tuple(
-            Fault(entry.name, entry.line, "conflict", f"{streak}: {differing}")
-            for streak, document in known.items()
-            if (differing := _differing((entry := found[streak]).fields, document, keys))
+            Fault(found[streak].name, found[streak].line, "conflict", f"{streak}: {words}")
+            for streak, words in differing.items()
+            if words
         )
+        whole = [
+            UpdateOne({"_id": streak, mark: document[mark]}, {"$set": found[streak].fields})
+            for streak, document in known.items()
+            if not differing[streak] and _is_partial(document) and not _is_partial(found[streak].fields)
+        ]
         fresh = {streak: entry.fields for streak, entry in found.items() if streak not in known}
-        skeletons = [_skeleton(streak) | fields for streak, fields in fresh.items()]
-        inserted, there = _insert_new(self._cutouts, skeletons) if skeletons else ([], [])
+        skeletons = [skeleton(streak) | fields for streak, fields in fresh.items()]
+        inserted, there = insert_new(self._cutouts, skeletons) if skeletons else ([], [])
         changed = 0
         if there:
             changes = [UpdateOne({"_id": s, mark: {"$exists": False}}, {"$set": fresh[s]}) for s in there]
             changed = self._cutouts.bulk_write(changes, ordered=False).modified_count
+        if whole:
+            changed += self._cutouts.bulk_write(whole, ordered=False).modified_count
         joined = len(inserted) + changed
         return Joined(joined, len(found) - joined - len(conflicts), conflicts)
 
 
-def _insert_new(
+def insert_new(
     collection: Collection[Document], documents: Sequence[Document]
 ) -> tuple[list[Any], list[Any]]:
     """Insert those that are not there; returns the ids of these, and of those that are there."""
@@ -225,7 +236,7 @@ def _insert_new(
     return ids, []
 
 
-def _skeleton(streak: str) -> Document:
+def skeleton(streak: str) -> Document:
     """A cutout that nobody has submitted yet."""
     streakid, _, pid = streak.partition("_")
     return {
@@ -237,8 +248,22 @@ def _skeleton(streak: str) -> Document:
     }
 
 
+def _found(row: Row) -> _Found:
+    source = row.name if row.line is None else f"{row.name}:{row.line}"
+    name = f"{row.id} metadata" if row.line is None else row.name
+    return _Found(name, row.line, row.id, {**row.values, "metadata_from": source})
+
+
+def _is_partial(fields: Document) -> bool:
+    """Whether metadata are of another record, not of a line of a table."""
+    source = fields.get("metadata_from")
+    return isinstance(source, str) and not _LINE.search(source)
+
+
 def _differing(fields: Document, document: Document, keys: Sequence[str]) -> str:
     """Where what came differs from the record, in words; nothing where it does not."""
+    if _is_partial(fields) or _is_partial(document):
+        keys = [key for key in keys if key in fields and key in document and key not in _POSITION]
     names = [key for key in keys if fields.get(key) != document.get(key) and key != "midpoint_coordinates"]
     told = [
         f"{key} is {fields.get(key)!r:.60}, on record {document.get(key)!r:.60}" for key in names[:_MOST_TOLD]

@@ -13,6 +13,7 @@ from storage.blobs import BlobStore
 from storage.cutouts import CutoutRepository
 from storage.database import Mongo, connect
 from storage.datasets import DataSetRepository
+from storage.imports import ImportRepository
 from storage.jobs import JobRepository
 from storage.labels import LabelRepository
 from storage.model_registry import ModelRegistry
@@ -37,6 +38,7 @@ class Record:
     datasets: DataSetRepository
     labels: LabelRepository
     nights: NightRepository
+    imports: ImportRepository
     models: ModelRegistry
     accounts: AccountRepository
     workers: WorkerRepository
@@ -80,6 +82,7 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         datasets=DataSetRepository(database),
         labels=LabelRepository(database),
         nights=NightRepository(database),
+        imports=ImportRepository(database),
         models=ModelRegistry(database, blobs),
         accounts=AccountRepository(database),
         workers=WorkerRepository(database),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from core.decision import best_members, is_plausible
 from core.errors import InvalidRequest
 from core.job import Item, Job, JobState, Rejection
+from core.legacy import is_legacy
 from core.outcome import Departure, Outcome
 from storage.cutouts import CutoutRecord
 from storage.record import Record
@@ -103,12 +104,18 @@ def _shards(record: Record, job: Job, start: Cursor) -> Iterator[tuple[Cursor, l
 def joined(
     record: Record, items: Sequence[Item], versions: Sequence[str], thresholds: Mapping[str, float]
 ) -> list[Result]:
-    """The results of items, in their order, by these versions; also of those without an outcome yet."""
+    """The results of items, in their order, by these versions; also of those without an outcome yet.
+
+    Outcomes count where the bytes under their id are the item's; those of legacy versions belong to the id.
+    """
     known = [item for item in items if item.cutout is not None and item.rejection is None]
     outcomes = record.outcomes.find({str(item.cutout) for item in known}, versions)
     named = [CutoutRecord(str(item.cutout), item.sha256) for item in known if item.cutout != item.sha256]
     owners = record.cutouts.conflicts(named) if named else {}
-    return [_result(item, outcomes if _is_own(item, owners) else {}, versions, thresholds) for item in items]
+    legacy = {key: outcome for key, outcome in outcomes.items() if is_legacy(outcome.version)}
+    return [
+        _result(item, outcomes if _is_own(item, owners) else legacy, versions, thresholds) for item in items
+    ]
 
 
 def _is_own(item: Item, owners: dict[str, str]) -> bool:

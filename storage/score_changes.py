@@ -1,33 +1,28 @@
-"""What one version changes against another on the cutouts of a job, whose truth nobody knows."""
+"""What one version changes against another on cutouts whose truth nobody knows."""
 
 import heapq
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.decision import checked_threshold
 from core.errors import InvalidRequest, NotFound
 from core.job import Job
+from core.legacy import question_of
 from storage.record import Record
-from storage.results import results_by_shard
+from storage.score_pairs import Change, Part, pairs_of_all, pairs_of_filter, pairs_of_job
+from storage.selection import EVERYTHING, bound_text
 
 BINS = 2000
 """Of the distribution from -1 to 1: its quantiles are exact to a thousandth."""
 
 SHOWN_BINS = 40
 MOST_CHANGED = 24
+CLOSE = (0.001, 0.01)
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-
-
-@dataclass(frozen=True, order=True)
-class Change:
-    """One cutout, and its scores by both versions."""
-
-    size: float
-    cutout: str
-    before: float
-    after: float
 
 
 @dataclass(frozen=True)
@@ -36,10 +31,13 @@ class ScoreChanges:
 
     Parameters
     ----------
-    n, without : cutouts that both versions have scored, and those that one of them has not.
+    n, without : cutouts that both versions have scored, and those that one of them, or both, have not.
+    mean, mean_absolute, largest : of the delta; the last two of its size.
+    correlation : of the scores, Pearson's; None where one of them does not vary.
+    within : the share of cutouts whose delta is at most 0.001 and 0.01 in size.
     quantiles : of the delta, to a thousandth.
     histogram : cutouts by delta, SHOWN_BINS of equal width from -1 to 1.
-    to_1, to_0 : decisions that flip, by each version's own threshold.
+    to_1, to_0 : decisions that flip, by these thresholds.
     most_changed : by the size of the delta, largest first.
     """
 
@@ -50,6 +48,9 @@ class ScoreChanges:
     without: int
     mean: float | None
     mean_absolute: float | None
+    largest: float | None
+    correlation: float | None
+    within: dict[str, float]
     quantiles: dict[str, float]
     histogram: list[int]
     to_1: int
@@ -57,42 +58,83 @@ class ScoreChanges:
     most_changed: list[Change]
 
 
-def score_changes(record: Record, job: Job, before: str, after: str) -> ScoreChanges:
+def score_changes(
+    record: Record, job: Job, before: str, after: str, *, threshold: float | None = None
+) -> ScoreChanges:
     """Compare two versions' scores of a job's cutouts, in bounded memory however many there are.
 
-    A cutout that is in the job twice counts twice. Raises NotFound for a version that is not registered and
-    InvalidRequest for a job that scores nothing or two versions of different classifiers.
+    Both decide by `threshold`, or each by its own. A cutout that is in the job twice counts twice. Raises
+    NotFound for a version that is not registered and InvalidRequest for a job that scores nothing or two
+    versions of different classifiers.
     """
     if job.kind == "train":
         raise InvalidRequest(f"job {job.id} trains; expected one that scores")
+    thresholds = _checked(record, before, after, threshold)
+    return _changes(pairs_of_job(record, job, before, after), before, after, thresholds)
+
+
+def cutout_changes(
+    record: Record, text: str, before: str, after: str, *, threshold: float | None = None
+) -> ScoreChanges:
+    """Compare two versions' scores of the cutouts that a filter is true of; without one, of all.
+
+    Otherwise as `score_changes`. Raises InvalidRequest for what is no filter.
+    """
+    thresholds = _checked(record, before, after, threshold)
+    bound = bound_text(record, text)
+    pairs = (
+        pairs_of_all(record, before, after)
+        if bound == EVERYTHING
+        else pairs_of_filter(record, bound, before, after)
+    )
+    return _changes(pairs, before, after, thresholds)
+
+
+def _checked(record: Record, before: str, after: str, threshold: float | None) -> tuple[float, float]:
+    """The thresholds to decide by, once both versions are known to answer one question."""
     cards = {version: record.models.get(version) for version in (before, after)}
     for version, card in cards.items():
         if card is None:
             raise NotFound(f"model version {version!r} is not registered")
-    if len({card.classifier for card in cards.values() if card is not None}) > 1:
+    if len({question_of(card.classifier) for card in cards.values() if card is not None}) > 1:
         raise InvalidRequest(f"{before} and {after} are of two classifiers; expected two of one")
-    thresholds = record.models.thresholds((before, after))
+    if threshold is not None:
+        return checked_threshold(threshold), threshold
+    own = record.models.thresholds((before, after))
+    return own[before], own[after]
+
+
+def _changes(pairs: Iterable[Part], before: str, after: str, thresholds: tuple[float, float]) -> ScoreChanges:
     counts = np.zeros(BINS, np.int64)
+    close = dict.fromkeys(CLOSE, 0)
+    moments = _Moments()
     largest: list[Change] = []
-    total = absolute = 0.0
-    n = without = to_1 = to_0 = 0
-    for scores, missing in _scores(record, job, before, after):
+    absolute = 0.0
+    without = to_1 = to_0 = 0
+    for found, missing in pairs:
         without += missing
-        for change in scores:
+        for change in found:
             delta = change.after - change.before
             counts[min(BINS - 1, int((delta + 1) / 2 * BINS))] += 1
-            total, absolute, n = total + delta, absolute + abs(delta), n + 1
-            was, now = change.before >= thresholds[before], change.after >= thresholds[after]
+            moments.add(change.before, change.after)
+            absolute += change.size
+            was, now = change.before >= thresholds[0], change.after >= thresholds[1]
             to_1, to_0 = to_1 + (now and not was), to_0 + (was and not now)
+            for limit in CLOSE:
+                close[limit] += change.size <= limit
             _keep(largest, change)
+    n = moments.n
     return ScoreChanges(
         before=before,
         after=after,
-        thresholds=(thresholds[before], thresholds[after]),
+        thresholds=thresholds,
         n=n,
         without=without,
-        mean=total / n if n else None,
+        mean=moments.mean_after - moments.mean_before if n else None,
         mean_absolute=absolute / n if n else None,
+        largest=max(largest).size if largest else None,
+        correlation=moments.correlation(),
+        within={f"{limit:g}": number / n for limit, number in close.items()} if n else {},
         quantiles=_quantiles(counts),
         histogram=counts.reshape(SHOWN_BINS, -1).sum(axis=1).tolist(),
         to_1=to_1,
@@ -101,16 +143,31 @@ def score_changes(record: Record, job: Job, before: str, after: str) -> ScoreCha
     )
 
 
-def _scores(record: Record, job: Job, before: str, after: str) -> Iterator[tuple[list[Change], int]]:
-    """The cutouts of each shard that both versions have scored, and how many others there are."""
-    asked = replace(job, versions=(before, after))
-    for results in results_by_shard(record, asked, record.models.thresholds(asked.versions)):
-        found = []
-        for result in results:
-            old, new = result.scores.get(before), result.scores.get(after)
-            if old is not None and new is not None:
-                found.append(Change(abs(new - old), str(result.cutout), old, new))
-        yield found, len(results) - len(found)
+class _Moments:
+    """Means and products of pairs that come one at a time, by Welford's method, which cancels nothing.
+
+    B. P. Welford, Technometrics 4 (1962), 419.
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.mean_before = self.mean_after = 0.0
+        self._before = self._after = self._both = 0.0
+
+    def add(self, before: float, after: float) -> None:
+        """Take in one pair."""
+        self.n += 1
+        from_before, from_after = before - self.mean_before, after - self.mean_after
+        self.mean_before += from_before / self.n
+        self.mean_after += from_after / self.n
+        self._before += from_before * (before - self.mean_before)
+        self._after += from_after * (after - self.mean_after)
+        self._both += from_before * (after - self.mean_after)
+
+    def correlation(self) -> float | None:
+        """Pearson's; None where one of the two does not vary."""
+        scale = sqrt(self._before * self._after)
+        return self._both / scale if scale > 0 else None
 
 
 def _keep(largest: list[Change], change: Change) -> None:

@@ -33,7 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compare = add_action(actions, "compare", "two versions on the test sets that both were measured on")
     compare.add_argument("version", metavar="rb@2")
     compare.add_argument("other", metavar="rb@1")
-    compare.add_argument("--job", metavar="ID", help="instead on a job's cutouts, whose truth nobody knows")
+    where = compare.add_mutually_exclusive_group()
+    where.add_argument("--job", metavar="ID", help="instead on a job's cutouts, whose truth nobody knows")
+    where.add_argument(
+        "--filter", metavar="FILTER", help="instead on these cutouts; '' for all that both scored"
+    )
+    compare.add_argument("--threshold", type=float, help="both decide by it; by default each by its own")
     promote = add_action(actions, "promote", "put a version into production; rolling back is the same")
     promote.add_argument("version", metavar="rb@2")
     promote.add_argument("--even-if-worse", action="store_true", help="than the one in production")
@@ -121,9 +126,16 @@ def _export(client: Client, args: argparse.Namespace) -> Answer:
 
 
 def _compare(client: Client, args: argparse.Namespace) -> Answer:
-    """The figures of both cards with one fingerprint, the same test set; or the changes in a job."""
-    if args.job is not None:
-        return _changes(client.score_changes(args.job, before=args.other, after=args.version))
+    """The figures of both cards with one fingerprint, the same test set; or the changes on cutouts."""
+    if args.job is not None or args.filter is not None:
+        found = client.score_changes(
+            before=args.other,
+            after=args.version,
+            job=args.job,
+            text=args.filter or "",
+            threshold=args.threshold,
+        )
+        return found, parity_table(found)
     one, other = (client.model(name)["metrics"] for name in (args.version, args.other))
     known = {found["fingerprint"]: found for found in other.values() if "fingerprint" in found}
     sets = [
@@ -147,18 +159,26 @@ def _compare(client: Client, args: argparse.Namespace) -> Answer:
     return {"versions": [args.version, args.other], "test_sets": sets}, [told]
 
 
-def _changes(found: dict[str, Any]) -> Answer:
-    """How scores moved on cutouts whose truth nobody knows."""
+def parity_table(found: dict[str, Any]) -> list[str]:
+    """How scores moved on cutouts whose truth nobody knows, as lines."""
+    before, after = found["before"], found["after"]
+    was, now = found["thresholds"]
     lines = [
         f"{count(found['n'], 'cutout')} scored by both, {found['without']:,} not",
-        f"decisions: {found['to_1']:,} from 0 to 1, {found['to_0']:,} from 1 to 0",
+        f"decisions that flip from {before} (at {was:g}) to {after} (at {now:g}): "
+        f"{found['to_1']:,} to 1, {found['to_0']:,} to 0",
     ]
     if found["n"]:
-        lines.append(f"delta: mean {found['mean']:+.4f}, mean size {found['mean_absolute']:.4f}")
-        lines.append(table([f"q {name}" for name in found["quantiles"]], [list(found["quantiles"].values())]))
+        correlation = "none" if found["correlation"] is None else f"{found['correlation']:.6f}"
+        within = ", ".join(f"{share:.2%} within {limit}" for limit, share in found["within"].items())
+        lines += [
+            f"delta: mean {found['mean']:+.4f}, mean size {found['mean_absolute']:.4f}, largest "
+            f"{found['largest']:.4f}; {within}; correlation {correlation}",
+            table([f"q {name}" for name in found["quantiles"]], [list(found["quantiles"].values())]),
+        ]
         rows = [(c["cutout"], f"{c['before']:.4f}", f"{c['after']:.4f}") for c in found["most_changed"]]
-        lines.append(table(("most changed", found["before"], found["after"]), rows))
-    return found, lines
+        lines.append(table(("most changed", before, after), rows))
+    return lines
 
 
 def _list(client: Client, _: argparse.Namespace) -> Answer:

@@ -6,8 +6,9 @@ Readers only: what a line or a file says, or the fault that it has. What is done
 from cutouts.nights.ades import ADES_BYTES, read_ades
 from cutouts.nights.fault import Fault
 from cutouts.nights.layout import FileKind, is_night, kind_of, night_in, plain_name
+from cutouts.nights.metadata import METADATA, Row, read_metadata
 from cutouts.nights.prefix import list_prefix
-from cutouts.nights.table import METADATA, Row, read_table
+from cutouts.nights.table import read_table
 from cutouts.nights.tarball import TarMember, read_tar
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "night_in",
     "plain_name",
     "read_ades",
+    "read_metadata",
     "read_table",
     "read_tar",
 ]

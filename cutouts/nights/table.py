@@ -4,48 +4,17 @@ Two header lines (the columns, a rule), a line per streak, and a footer that say
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from math import isfinite
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from core.filters.fields import FIELDS, Kind
-from cutouts.names import night_of, streak_id
+from core.errors import InvalidRequest
+from cutouts.names import night_of
 from cutouts.nights.fault import Fault
-from cutouts.nights.position import coordinates, midpoint
+from cutouts.nights.metadata import COLUMNS, Row, read_metadata
 
 LINE_BYTES = 64 * 1024
-_OF_THE_RECORD = ("id", "sha256", "reference", "night", "added", "last_modified")
-_DERIVED = ("ra", "dec", "field", "ccdid")
-COLUMNS = tuple(name for name in FIELDS if name not in (*_OF_THE_RECORD, *_DERIVED))
-"""What a table may hold: the names are those of the filter language and of the documents."""
-
-METADATA = (*COLUMNS, *_DERIVED, "midpoint_coordinates")
-"""The keys that a row gives a cutout's document."""
-
 _FOOTER = re.compile(r"\(([0-9]+) rows?\)")
 _RULE = re.compile(r"[-+ ]*-[-+ ]*")
-_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_NONE = frozenset({"", "null", "none", "nan", "\\n"})
-_IMAGE = re.compile(r"ztf_[0-9]{14}_([0-9]{6})_z[a-z]_c([0-9]{2})_")  # …_{field}_{filter}_c{ccd}_…
-_RANGES = {"ra1": (0.0, 360.0), "ra2": (0.0, 360.0), "dec1": (-90.0, 90.0), "dec2": (-90.0, 90.0)}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A streak's line: its document's id, and the values by key; numbers are floats, identifiers strings.
-
-    A value that the table leaves empty is not there. Positions are in degrees, `midpoint_coordinates` too.
-    """
-
-    name: str
-    line: int
-    id: str
-    values: Mapping[str, Any]
-
-
-class _Malformed(Exception):
-    """Says what came and what was expected."""
 
 
 def read_table(file: BinaryIO, name: str, *, night: str) -> Iterator[Row | Fault]:
@@ -109,7 +78,7 @@ def _unknown(columns: tuple[str, ...], name: str) -> Iterator[Fault]:
 def _row(line: str | None, columns: tuple[str, ...], name: str, number: int, night: str) -> Row | Fault:
     try:
         cutout, values = _read(line, columns)
-    except _Malformed as error:
+    except InvalidRequest as error:
         return Fault(name, number, "malformed", str(error))
     own = night_of(cutout)
     if own != night:
@@ -119,61 +88,8 @@ def _row(line: str | None, columns: tuple[str, ...], name: str, number: int, nig
 
 def _read(line: str | None, columns: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
     if line is None:
-        raise _Malformed(f"it has no end within {LINE_BYTES} bytes; expected {len(columns)} columns")
+        raise InvalidRequest(f"it has no end within {LINE_BYTES} bytes; expected {len(columns)} columns")
     cells = _cells(line)
     if len(cells) != len(columns):
-        raise _Malformed(f"{len(cells)} columns came; expected {len(columns)}, as in the header")
-    values = {
-        column: _value(column, cell)
-        for column, cell in zip(columns, cells, strict=True)
-        if column in COLUMNS and cell.lower() not in _NONE
-    }
-    missing = [column for column in ("streakid", "pid") if column not in values]
-    if missing:
-        raise _Malformed(f"{missing[0]} is empty; expected digits")
-    cutout = f"strkid{values['streakid']}_pid{values['pid']}"
-    if streak_id(cutout) != cutout:
-        raise _Malformed(f"{cutout[:120]!r} is no streak id; expected 10 to 40 and 8 to 40 digits")
-    return cutout, values | _derived(values)
-
-
-def _value(column: str, cell: str) -> float | str:
-    kind = FIELDS[column].kind
-    if kind is Kind.NUMBER:
-        return _number(column, cell)
-    if kind is Kind.DIGITS and not (cell.isascii() and cell.isdigit()):
-        raise _Malformed(f"{column} is {cell[:80]!r}; expected digits")
-    if not cell.isprintable():
-        raise _Malformed(f"{column} is {cell[:80]!r}; expected a text without control characters")
-    return cell
-
-
-def _number(column: str, cell: str) -> float:
-    value = float(cell) if _NUMBER.fullmatch(cell) else float("nan")
-    if not isfinite(value):
-        raise _Malformed(f"{column} is {cell[:80]!r}; expected a finite number")
-    low, high = _RANGES.get(column, (value, value))
-    if not low <= value <= high:
-        raise _Malformed(f"{column} is {cell[:80]}; expected {low:g} to {high:g} degrees")
-    return value
-
-
-def _derived(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The streak's middle, and what the image's name tells of field and CCD, as far as it can be had."""
-    found: dict[str, Any] = {}
-    image = _IMAGE.search(str(values.get("pdiffimfilename", "")))
-    if image:
-        found |= {"field": float(image[1]), "ccdid": float(image[2])}
-    if all(end in values for end in _RANGES):
-        middle = midpoint(values["ra1"], values["dec1"], values["ra2"], values["dec2"])
-        if middle is not None:
-            found |= {"ra": middle[0], "dec": middle[1]}
-            found["midpoint_coordinates"] = coordinates(*middle, _epoch(values))
-    return found
-
-
-def _epoch(values: Mapping[str, Any]) -> float | None:
-    """MJD of the middle of the exposure."""
-    if "startmjd" not in values or "endmjd" not in values:
-        return None
-    return float(values["startmjd"] + (values["endmjd"] - values["startmjd"]) / 2)
+        raise InvalidRequest(f"{len(cells)} columns came; expected {len(columns)}, as in the header")
+    return read_metadata(dict(zip(columns, cells, strict=True)))

@@ -5,12 +5,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import problem_of
+from api.answers import answer_to
+from api.credentials import credentials_of
+from api.origin import refuse_foreign
 from api.services import Services
-from core.errors import InvalidRequest, NotAuthenticated, TooLarge
+from api.web.assets import ASSETS
+from core.errors import InvalidRequest, TooLarge
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/auth"})
-OPEN_BODY_BYTES = 64 * 1024  # what somebody without a token may send
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/auth", "/login"})
+OPEN_BODY_BYTES = 64 * 1024  # what somebody without an account may send
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -20,7 +23,8 @@ _SECURITY_HEADERS = {
 
 
 class Gate:
-    """ASGI middleware. Every path but the open ones needs a token, also those that do not exist.
+    """ASGI middleware. Every path but the open ones and the pages' assets needs a token or a session, also
+    those that do not exist. What was made by another site's page changes nothing.
 
     A body is refused by its stated length before it is read, and while it is read where it states none.
     """
@@ -29,7 +33,7 @@ class Gate:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it with a problem."""
+        """Let a request through, or answer it with what is wrong."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -41,7 +45,7 @@ class Gate:
         except Exception as error:
             if answer.started:
                 raise
-            await problem_of(error)(scope, receive, answer.send)
+            await answer_to(error, scope)(scope, receive, answer.send)
 
 
 class _Answer:
@@ -63,25 +67,17 @@ class _Answer:
 
 async def _admit(scope: Scope) -> int:
     """Note in the request's state who asks; returns how many bytes the body may have."""
-    if scope["path"] in OPEN_PATHS:
+    headers = Headers(scope=scope)
+    if "Authorization" not in headers:  # no page of another site can send that
+        refuse_foreign(scope["method"], headers)
+    if scope["path"] in OPEN_PATHS or scope["path"].startswith(ASSETS):
         return OPEN_BODY_BYTES
     services: Services = scope["app"].state.services
-    token = _token(Headers(scope=scope).get("Authorization"))
-    user = await run_in_threadpool(services.record.accounts.user_of, token)
-    scope.setdefault("state", {}).update(user=user, token=token)
+    credentials = credentials_of(headers)
+    user = await run_in_threadpool(credentials.user, services.record)
+    state = scope.setdefault("state", {})
+    state.update(user=user, token=credentials.token, session=credentials.session)
     return services.settings.limits.upload_bytes
-
-
-def _token(authorization: str | None) -> str:
-    """The token of either form, `Bearer X` or bare `X`."""
-    if not authorization:
-        raise NotAuthenticated("no token came; expected Authorization: Bearer TOKEN (log in at POST /auth)")
-    scheme, _, token = authorization.strip().partition(" ")
-    if not token:
-        return scheme
-    if scheme.lower() != "bearer":
-        raise NotAuthenticated(f"the authorization scheme {scheme[:20]!r} came; expected Bearer")
-    return token.strip()
 
 
 def _refuse_length(headers: Headers, limit: int) -> None:

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 
+from api.answers import install_answers
 from api.gate import Gate
-from api.problems import install_problems
 from api.routes import (
     auth,
     cutouts,
@@ -26,10 +26,12 @@ from api.routes import (
     submit,
     tokens,
     training,
+    users,
     workers,
 )
 from api.services import open_services
 from api.startup import ReadableStartup
+from api.web.site import install_site
 from core.errors import Misconfigured
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
@@ -53,7 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.settings = settings
-    install_problems(app)
+    install_answers(app)
     app.add_middleware(Gate)
     app.add_middleware(ReadableStartup)
     for open_room in (health, auth):
@@ -75,8 +77,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         nights,
         imports,
         workers,
+        users,
     ):
         app.include_router(room.router, dependencies=_NEEDS_TOKEN)
+    install_site(app)
     app.add_api_route("/openapi.json", app.openapi, include_in_schema=False)
     return app
 

@@ -15,6 +15,7 @@ from api.multipart import Part, parts_of
 from api.services import Services
 from core.errors import CutoutRejected, InvalidRequest, TooLarge
 from core.job import Item
+from core.user import User
 from cutouts.archives import ImageArchive, Member
 from cutouts.names import night_of, safe_name, streak_id
 from cutouts.nights import (
@@ -30,7 +31,6 @@ from cutouts.nights import (
     read_tar,
 )
 from cutouts.sources import read_reference
-from storage.accounts import User
 from storage.blobs import sha256_of
 from storage.night_files import SortedFiles, sort_files
 from storage.nights import AdesDocument, Joined, NightCutout

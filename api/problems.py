@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError, WriteConcernError
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, WriteConcernError
 from starlette.exceptions import HTTPException
 
 from core import errors
@@ -17,6 +16,7 @@ from core import errors
 _log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
+LATER_S = 300
 _AWAY = (ConnectionFailure, WriteConcernError, ExecutionTimeout)  # nobody's fault, worth a retry
 _STATUS: tuple[tuple[type[errors.ServiceError], HTTPStatus], ...] = (
     (errors.TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
@@ -25,6 +25,7 @@ _STATUS: tuple[tuple[type[errors.ServiceError], HTTPStatus], ...] = (
     (errors.Conflict, HTTPStatus.CONFLICT),
     (errors.NotAuthenticated, HTTPStatus.UNAUTHORIZED),
     (errors.NotAllowed, HTTPStatus.FORBIDDEN),
+    (errors.TooOften, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.CallerError, HTTPStatus.BAD_REQUEST),
     (errors.CutoutRejected, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -58,16 +59,6 @@ def problem_of(error: Exception) -> Problem:
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, _ANYTHING)
 
 
-def install_problems(app: FastAPI) -> None:
-    """Answer every error that a route raises with a problem."""
-    for kind in (errors.ServiceError, PyMongoError, RequestValidationError, ValidationError, HTTPException):
-        app.add_exception_handler(kind, _handle)
-
-
-async def _handle(_: Request, error: Exception) -> Problem:
-    return problem_of(error)
-
-
 def _problem(
     status: HTTPStatus,
     detail: str,
@@ -84,6 +75,7 @@ def _problem(
 _HEADERS: dict[HTTPStatus, dict[str, str]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="deep-asteroids"'},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_S)},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": str(LATER_S)},
 }
 
 

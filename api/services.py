@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from api.logins import Logins
 from core.errors import NotAllowed
 from core.settings import Settings
-from storage.accounts import User
+from core.user import ROLES, Role, User
 from storage.database import check, ensure_indexes
 from storage.record import Record, open_record
 from tasks.app import app as celery_app
@@ -22,7 +22,6 @@ from tasks.submit_rescore import RescoreSubmitter
 from tasks.submit_training import TrainingSubmitter
 
 BLOB_WRITERS = 8
-_MAY_SUBMIT = ("admin", "operator")
 
 
 @dataclass(frozen=True)
@@ -81,33 +80,47 @@ def services_of(request: Request) -> Services:
 
 
 def caller_of(request: Request) -> User:
-    """Whose token came with the request; the gate let nobody through without one."""
+    """Whose token or session came with the request; the gate let nobody through without one."""
     return cast(User, request.state.user)
 
 
-def token_of(request: Request) -> str:
-    """The token that came with the request."""
-    return cast(str, request.state.token)
+def token_of(request: Request) -> str | None:
+    """The token that came with the request; None where a session did."""
+    return cast(str | None, request.state.token)
+
+
+def session_of(request: Request) -> str | None:
+    """The session that came with the request; None where a token did."""
+    return cast(str | None, request.state.session)
+
+
+def labeller_of(request: Request) -> User:
+    """The caller, who may label; raises NotAllowed for other roles."""
+    return _with_role(request, "labeller")
 
 
 def operator_of(request: Request) -> User:
     """The caller, who may submit and cancel; raises NotAllowed for other roles."""
-    user = caller_of(request)
-    if user.role not in _MAY_SUBMIT:
-        raise NotAllowed(f"the role {user.role!r} may not do this; expected {' or '.join(_MAY_SUBMIT)}")
-    return user
+    return _with_role(request, "operator")
 
 
 def admin_of(request: Request) -> User:
-    """The caller, who may change the registry; raises NotAllowed for other roles."""
+    """The caller, who may change the registry and accounts; raises NotAllowed for other roles."""
+    return _with_role(request, "admin")
+
+
+def _with_role(request: Request, role: Role) -> User:
     user = caller_of(request)
-    if user.role != "admin":
-        raise NotAllowed(f"the role {user.role!r} may not do this; expected admin")
+    if not user.may(role):
+        enough = " or ".join(ROLES[: ROLES.index(role) + 1])
+        raise NotAllowed(f"the role {user.role!r} may not do this; expected {enough}")
     return user
 
 
 ServicesOf = Annotated[Services, Depends(services_of)]
 Caller = Annotated[User, Depends(caller_of)]
+Labeller = Annotated[User, Depends(labeller_of)]
 Operator = Annotated[User, Depends(operator_of)]
 Admin = Annotated[User, Depends(admin_of)]
-Token = Annotated[str, Depends(token_of)]
+Token = Annotated[str | None, Depends(token_of)]
+Session = Annotated[str | None, Depends(session_of)]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import requests
 
@@ -246,6 +247,23 @@ class Client:
     def archive(self, version: str) -> Json:
         """Let a version be used no longer."""
         return self._ask("POST", f"/v1/models/{version}/archive")
+
+    def users(self) -> list[Json]:
+        """Every account."""
+        found: list[Json] = self._ask("GET", "/v1/users")["users"]
+        return found
+
+    def add_user(self, name: str, password: str, role: str) -> Json:
+        """Make an account."""
+        return self._ask("POST", "/v1/users", json={"name": name, "password": password, "role": role})
+
+    def change_user(self, name: str, **changes: str) -> Json:
+        """Give an account another `role` or `password`."""
+        return self._ask("PATCH", f"/v1/users/{quote(name, safe='')}", json=changes)
+
+    def remove_user(self, name: str) -> None:
+        """Remove an account."""
+        self._answer("DELETE", f"/v1/users/{quote(name, safe='')}")
 
     def datasets(self) -> list[Json]:
         """Every data set, the newest first."""

@@ -7,7 +7,8 @@ ServiceError
 │   ├── Unsafe                  refused for safety: path, address, archive
 │   ├── NotFound                names something that does not exist
 │   ├── Conflict                contradicts what is recorded
-│   └── NotAuthenticated, NotAllowed
+│   ├── NotAuthenticated, NotAllowed
+│   └── TooOften                may be asked again, later
 ├── CutoutRejected          the cutout's fault; no other cutout is affected
 ├── Unavailable             nobody's fault; a retry is worth it
 └── Misconfigured           the operator's fault; the message holds the cure
@@ -48,6 +49,10 @@ class NotAuthenticated(CallerError):
 
 class NotAllowed(CallerError):
     """The account that asks may not do this."""
+
+
+class TooOften(CallerError):
+    """The caller has asked this too often; the same call may succeed some minutes later."""
 
 
 class CutoutRejected(ServiceError):

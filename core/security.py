@@ -28,6 +28,11 @@ def new_token() -> str:
     return f"da_{secrets.token_urlsafe(32)}"
 
 
+def new_session() -> str:
+    """A session's id with 256 random bits, fit for a cookie."""
+    return secrets.token_urlsafe(32)
+
+
 def token_digest(token: str) -> str:
     """What is stored of a token: it is random enough for a plain SHA-256."""
     return hashlib.sha256(token.encode()).hexdigest()

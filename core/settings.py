@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     flower_port: int = Field(5555, ge=0, le=65535)
     secrets_file: Path = Path("secrets.json")
     token_days: float = Field(90.0, gt=0)
+    session_days: float = Field(7.0, gt=0, description="until a browser has to log in again")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     limits: Limits = Limits()
     references: References = References()

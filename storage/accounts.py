@@ -1,24 +1,19 @@
 """Accounts and their tokens. A password is stored as argon2id, a token as its SHA-256."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import TypeVar, cast
 
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from core.errors import Conflict, NotAuthenticated
+from core.errors import Conflict, NotAuthenticated, NotFound
 from core.security import hash_password, new_token, password_matches, token_digest
+from core.user import ROLES, Role, User, checked_name, checked_password, lesser
 from storage.database import Mongo
 
-Role = Literal["admin", "operator", "labeller", "viewer"]
-
-
-@dataclass(frozen=True)
-class User:
-    """Who asks, and what they may do."""
-
-    name: str
-    role: Role
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -29,19 +24,25 @@ class TokenInfo:
     user: str
     created: datetime
     expires: datetime
+    label: str
+    scope: Role | None
 
 
 class AccountRepository:
-    """The collections `users` and `tokens`."""
+    """The collections `users` and `tokens`; `sessions` end with what they are of."""
 
     def __init__(self, database: Mongo) -> None:
         self._users = database["users"]
         self._tokens = database["tokens"]
+        self._sessions = database["sessions"]
+        self._service = database["service"]
+        self._client = database.client
 
     def add(self, name: str, password: str, role: Role) -> User:
-        """Create an account; raises Conflict when the name is taken."""
+        """Create an account; raises Conflict for a taken name, InvalidRequest for a wrong one or password."""
+        document = {"_id": checked_name(name), "password": hash_password(checked_password(password))}
         try:
-            self._users.insert_one({"_id": name, "password": hash_password(password), "role": role})
+            self._users.insert_one({**document, "role": role})
         except DuplicateKeyError as error:
             raise Conflict(f"there is an account called {name!r} already") from error
         return User(name, role)
@@ -49,7 +50,7 @@ class AccountRepository:
     def ensure_admin(self, name: str, password: str) -> None:
         """Make sure that the administrator of secrets.json exists with that password.
 
-        A changed password revokes the tokens that the old one gave.
+        A changed password revokes the tokens and ends the sessions that the old one gave.
         """
         existing = self._users.find_one({"_id": name})
         if existing is not None and password_matches(password, existing["password"]):
@@ -57,23 +58,70 @@ class AccountRepository:
         self._users.update_one(
             {"_id": name}, {"$set": {"password": hash_password(password), "role": "admin"}}, upsert=True
         )
-        self._tokens.delete_many({"user": name})
+        self._revoke_all(name)
+
+    def all(self) -> list[User]:
+        """Every account, by name."""
+        return [User(d["_id"], d["role"]) for d in self._users.find({}, {"role": True}).sort("_id", 1)]
+
+    def get(self, name: str) -> User:
+        """One account; raises NotFound."""
+        found = self._users.find_one({"_id": name}, {"role": True})
+        if found is None:
+            raise _no_account(name)
+        return User(name, found["role"])
+
+    def remove(self, name: str) -> None:
+        """Remove an account, its tokens and sessions; raises NotFound, and Conflict for the last admin."""
+
+        def body(session: ClientSession) -> None:
+            self._keep_an_admin(name, session)
+            if not self._users.delete_one({"_id": name}, session=session).deleted_count:
+                raise _no_account(name)
+
+        self._in_transaction(body)
+        self._revoke_all(name)
+
+    def set_role(self, name: str, role: Role) -> Role:
+        """Give an account another role, at once; returns the one before. Raises as `remove` does."""
+
+        def body(session: ClientSession) -> Role:
+            if role != "admin":
+                self._keep_an_admin(name, session)
+            before = self._users.find_one_and_update({"_id": name}, {"$set": {"role": role}}, session=session)
+            if before is None:
+                raise _no_account(name)
+            return cast(Role, before["role"])
+
+        return self._in_transaction(body)
+
+    def set_password(self, name: str, password: str) -> None:
+        """Change a password; the tokens and sessions of the old one end. Raises NotFound, InvalidRequest."""
+        change = {"$set": {"password": hash_password(checked_password(password))}}
+        if not self._users.update_one({"_id": name}, change).matched_count:
+            raise _no_account(name)
+        self._revoke_all(name)
+
+    def check(self, name: str, password: str) -> User:
+        """The account of a name and its password.
+
+        Raises NotAuthenticated, not telling which of the two was wrong.
+        """
+        existing = self._users.find_one({"_id": name})
+        if not password_matches(password, existing["password"] if existing else None) or existing is None:
+            raise NotAuthenticated("wrong user name or password")
+        return User(name, existing["role"])
 
     def log_in(self, name: str, password: str, *, days: float) -> str:
-        """A new token; raises NotAuthenticated, not telling which of the two was wrong."""
-        existing = self._users.find_one({"_id": name})
-        if not password_matches(password, existing["password"] if existing else None):
-            raise NotAuthenticated("wrong user name or password")
-        return self.issue(name, days=days)
+        """A new token; raises as `check` does."""
+        return self.issue(self.check(name, password).name, days=days)
 
-    def issue(self, name: str, *, days: float) -> str:
-        """A new token for an account that exists."""
+    def issue(self, name: str, *, days: float, label: str = "", scope: Role | None = None) -> str:
+        """A new token for an account that exists; with a scope it may do no more than that role."""
         token = new_token()
         now = datetime.now(UTC)
-        expires = now + timedelta(days=days)
-        self._tokens.insert_one(
-            {"_id": token_digest(token), "user": name, "created": now, "expires": expires}
-        )
+        document = {"_id": token_digest(token), "user": name, "created": now, "label": label, "scope": scope}
+        self._tokens.insert_one({**document, "expires": now + timedelta(days=days)})
         return token
 
     def user_of(self, token: str) -> User:
@@ -84,12 +132,17 @@ class AccountRepository:
         user = self._users.find_one({"_id": found["user"]})
         if user is None:
             raise NotAuthenticated("the token's account was removed")
-        return User(user["_id"], user["role"])
+        return User(user["_id"], lesser(user["role"], found.get("scope") or ROLES[0]))
 
     def tokens_of(self, name: str) -> list[TokenInfo]:
         """The tokens of one account, newest first."""
         found = self._tokens.find({"user": name}).sort("created", -1)
-        return [TokenInfo(d["_id"][:16], d["user"], d["created"], d["expires"]) for d in found]
+        return [
+            TokenInfo(
+                d["_id"][:16], d["user"], d["created"], d["expires"], d.get("label", ""), d.get("scope")
+            )
+            for d in found
+        ]
 
     def revoke(self, name: str, token_id: str) -> bool:
         """Revoke one token of an account by the id that `tokens_of` gave; False when there is none."""
@@ -101,3 +154,22 @@ class AccountRepository:
     def revoke_token(self, token: str) -> None:
         """Revoke the token that is given."""
         self._tokens.delete_one({"_id": token_digest(token)})
+
+    def _keep_an_admin(self, name: str, session: ClientSession) -> None:
+        """Raise Conflict when this is the last administrator; two changes at once see each other."""
+        self._service.update_one({"_id": "accounts"}, {"$inc": {"turn": 1}}, upsert=True, session=session)
+        admins = [d["_id"] for d in self._users.find({"role": "admin"}, {"_id": True}, session=session)]
+        if admins == [name]:
+            raise Conflict(f"{name!r} is the last administrator; make another account one first")
+
+    def _revoke_all(self, name: str) -> None:
+        self._tokens.delete_many({"user": name})
+        self._sessions.delete_many({"user": name})
+
+    def _in_transaction(self, body: Callable[[ClientSession], _T]) -> _T:
+        with self._client.start_session() as session:
+            return session.with_transaction(body)
+
+
+def _no_account(name: str) -> NotFound:
+    return NotFound(f"there is no account {name[:80]!r}")

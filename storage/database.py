@@ -89,6 +89,16 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("user", ASCENDING)]),
         IndexModel([("expires", ASCENDING)], expireAfterSeconds=0),
     ],
+    "sessions": [
+        IndexModel([("user", ASCENDING)]),
+        IndexModel([("expires", ASCENDING)], expireAfterSeconds=0),
+    ],
+    "login_failures": [
+        IndexModel([("name", ASCENDING), ("address", ASCENDING), ("at", ASCENDING)]),
+        IndexModel([("address", ASCENDING), ("at", ASCENDING)]),
+        IndexModel([("at", ASCENDING)], expireAfterSeconds=3600),
+    ],
+    "audit": [IndexModel([("at", DESCENDING)])],
     "workers": [IndexModel([("at", ASCENDING)], expireAfterSeconds=3600)],
 }
 

@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from core.errors import Misconfigured
 from core.settings import Settings
 from storage.accounts import AccountRepository
+from storage.audit import AuditLog
 from storage.blobs import BlobStore
 from storage.cutouts import CutoutRepository
 from storage.database import Mongo, connect
@@ -16,9 +17,11 @@ from storage.datasets import DataSetRepository
 from storage.imports import ImportRepository
 from storage.jobs import JobRepository
 from storage.labels import LabelRepository
+from storage.login_attempts import LoginAttempts
 from storage.model_registry import ModelRegistry
 from storage.nights import NightRepository
 from storage.outcomes import OutcomeRepository
+from storage.sessions import SessionRepository
 from storage.shards import ShardRepository
 from storage.trainings import TrainingRepository
 from storage.workers import WorkerRepository
@@ -41,6 +44,9 @@ class Record:
     imports: ImportRepository
     models: ModelRegistry
     accounts: AccountRepository
+    sessions: SessionRepository
+    login_attempts: LoginAttempts
+    audit: AuditLog
     workers: WorkerRepository
 
     def check_blobs(self) -> str:
@@ -85,5 +91,8 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         imports=ImportRepository(database),
         models=ModelRegistry(database, blobs),
         accounts=AccountRepository(database),
+        sessions=SessionRepository(database),
+        login_attempts=LoginAttempts(database),
+        audit=AuditLog(database),
         workers=WorkerRepository(database),
     )

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from api.authentication import address_of, authenticate
 from api.services import ServicesOf
 
 router = APIRouter(tags=["accounts"])
@@ -25,11 +26,12 @@ class Granted(BaseModel):
 
 
 @router.post("/auth")
-async def log_in(login: Login, services: ServicesOf) -> Granted:
-    """A new token for a name and a password; 503 while too many others log in."""
+async def log_in(login: Login, request: Request, services: ServicesOf) -> Granted:
+    """A new token for a name and a password; 503 while too many others log in, 429 after many failures."""
+    address = address_of(request)
 
     def granted() -> str:
-        days = services.settings.token_days
-        return services.record.accounts.log_in(login.username, login.password, days=days)
+        user = authenticate(services, login.username, login.password, address=address, by="token")
+        return services.record.accounts.issue(user.name, days=services.settings.token_days, label="logged in")
 
     return Granted(access_token=await services.logins.run(granted))

@@ -13,7 +13,7 @@ from api.services import Operator, Services, ServicesOf
 from api.spool import spooled
 from core.dataset import DataSetCard
 from core.errors import InvalidRequest, TooLarge
-from storage.accounts import User
+from core.user import User
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 

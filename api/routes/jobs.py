@@ -11,7 +11,7 @@ from api.services import Operator, Services, ServicesOf
 from core.decision import classifier_of
 from core.errors import Conflict, NotAllowed, NotFound
 from core.job import Job, JobState
-from storage.accounts import User
+from core.user import User
 from storage.results import Cursor, Result, read_results
 from tasks.owed import tell_owed
 from tasks.submit import TOLD_AT_ONCE

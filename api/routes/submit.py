@@ -11,8 +11,8 @@ from api.intake import ByReference, Intake, Submission, options_of
 from api.services import Operator, Services, ServicesOf
 from api.spool import spooled
 from core.errors import InvalidRequest, TooLarge
+from core.user import User
 from cutouts.instruments import find_instrument
-from storage.accounts import User
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.services import Caller, ServicesOf, Token
 from core.errors import NotFound
+from core.user import Role, lesser
 
 router = APIRouter(prefix="/v1/tokens", tags=["accounts"])
 
@@ -17,6 +18,8 @@ class TokenView(BaseModel):
     id: str
     created: datetime
     expires: datetime
+    label: str
+    scope: Role | None = Field(description="the role that it may do no more than; the account's own without")
 
 
 class Tokens(BaseModel):
@@ -25,16 +28,48 @@ class Tokens(BaseModel):
     tokens: list[TokenView]
 
 
+class WantedToken(BaseModel):
+    """A token for a program."""
+
+    model_config = ConfigDict(extra="forbid")
+    label: str = Field("", max_length=100, description="what it is for")
+    scope: Role = Field("viewer", description="the role that it may do no more than")
+    days: float = Field(90.0, gt=0, le=3660)
+
+
+class NewToken(BaseModel):
+    """Shown once."""
+
+    access_token: str
+    scope: Role
+
+
 @router.get("")
 def list_tokens(services: ServicesOf, caller: Caller) -> Tokens:
     """The tokens that the caller's account has."""
     found = services.record.accounts.tokens_of(caller.name)
-    return Tokens(tokens=[TokenView(id=t.id, created=t.created, expires=t.expires) for t in found])
+    return Tokens(
+        tokens=[
+            TokenView(id=t.id, created=t.created, expires=t.expires, label=t.label, scope=t.scope)
+            for t in found
+        ]
+    )
+
+
+@router.post("", status_code=201)
+def make_token(wanted: WantedToken, services: ServicesOf, caller: Caller) -> NewToken:
+    """A token that may do what its scope and the caller's role may, both."""
+    scope = lesser(caller.role, wanted.scope)
+    token = services.record.accounts.issue(caller.name, days=wanted.days, label=wanted.label, scope=scope)
+    services.record.audit.note("token made", who=caller.name, label=wanted.label, scope=scope)
+    return NewToken(access_token=token, scope=scope)
 
 
 @router.delete("/current", status_code=204)
 def log_out(services: ServicesOf, token: Token) -> None:
     """Revoke the token that this request came with."""
+    if token is None:
+        raise NotFound("this request came with a session, not with a token; log out at POST /logout")
     services.record.accounts.revoke_token(token)
 
 

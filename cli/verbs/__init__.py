@@ -41,6 +41,7 @@ VERBS: dict[str, Verb] = {
     "simulate": Verb("cli.verbs.simulate", "make labelled cutouts and their truth"),
     "train": Verb("cli.verbs.train", "train a network as a job: train CLASSIFIER --dataset PRESET"),
     "evaluate": Verb("cli.verbs.evaluate", "figures of a network on cutouts whose truth is known"),
+    "users": Verb("cli.verbs.users", "accounts: list, add, remove them, change a role or a password"),
     "worker": Verb(
         "cli.verbs.worker", "run one worker on this host: worker [--exit-when-idle | --train]", passes_on=True
     ),

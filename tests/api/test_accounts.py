@@ -60,7 +60,7 @@ def test_every_path_but_health_and_login_needs_a_token(api: ApiServer) -> None:
         if path not in OPEN_PATHS:
             answer = requests.request(method, api.url + path, timeout=30)
             assert answer.status_code == 401, (method, path)
-    assert {"/healthz", "/readyz", "/auth"} == OPEN_PATHS
+    assert {"/healthz", "/readyz", "/auth", "/login"} == OPEN_PATHS
 
 
 def test_the_description_and_no_page_is_served_with_a_token(api: ApiServer) -> None:

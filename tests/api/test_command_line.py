@@ -267,3 +267,18 @@ def test_an_upload_over_the_limit_is_told_and_not_tried_again(
     assert status == 1
     assert "expected at most 3000000" in err
     assert jobs_on_record(api_record) == before
+
+
+def test_accounts_are_added_changed_and_removed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, out, _ = run("--json", "users", "add", "cli-olga", "--role", "operator", "--generate")
+    made = json.loads(out)
+    assert (status, made["role"], len(made["password"])) == (0, "operator", 20)
+    assert json.loads(run("--json", "users", "role", "cli-olga", "viewer")[1])["role"] == "viewer"
+    monkeypatch.setenv("DA_NEW_PASSWORD", "short")
+    status, _, said = run("users", "password", "cli-olga")
+    assert (status, "5 characters" in said, "short\n" in said) == (1, True, False)
+    assert run("users", "remove", "cli-olga")[0] == 0
+    assert "cli-olga" not in run("users", "list")[1]
+    monkeypatch.delenv("DA_NEW_PASSWORD")
+    status, _, said = run("users", "add", "cli-olga")
+    assert (status, "DA_NEW_PASSWORD" in said) == (1, True)

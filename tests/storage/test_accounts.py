@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from core.errors import Conflict, NotAuthenticated
+from core.errors import Conflict, InvalidRequest, NotAuthenticated
 from storage.record import Record
 
 
@@ -24,7 +24,7 @@ def test_a_wrong_name_or_password_opens_nothing(record: Record, name: str, passw
 def test_a_name_is_given_once(record: Record) -> None:
     record.accounts.add("olga", "a password", "operator")
     with pytest.raises(Conflict, match="olga"):
-        record.accounts.add("olga", "another", "admin")
+        record.accounts.add("olga", "another password", "admin")
 
 
 def test_a_token_ends(record: Record) -> None:
@@ -66,3 +66,37 @@ def test_neither_a_password_nor_a_token_is_stored(record: Record) -> None:
     assert "a password" not in stored
     assert token not in stored
     assert "$argon2id$" in stored
+
+
+def test_the_last_administrator_stays(record: Record) -> None:
+    record.accounts.add("anna", "a password", "admin")
+    record.accounts.add("olga", "a password", "operator")
+    with pytest.raises(Conflict, match="last administrator"):
+        record.accounts.remove("anna")
+    with pytest.raises(Conflict, match="last administrator"):
+        record.accounts.set_role("anna", "viewer")
+    assert record.accounts.set_role("olga", "admin") == "operator"
+    record.accounts.remove("anna")
+    assert [(user.name, user.role) for user in record.accounts.all()] == [("olga", "admin")]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "-a", "../x", "<script>", "a" * 65, "\u202eolga", "ölga"])
+def test_a_name_that_is_none_is_refused(record: Record, name: str) -> None:
+    with pytest.raises(InvalidRequest, match="user name"):
+        record.accounts.add(name, "a password", "viewer")
+
+
+def test_a_short_password_is_refused_and_not_quoted(record: Record) -> None:
+    with pytest.raises(InvalidRequest, match="5 characters") as refused:
+        record.accounts.add("olga", "short", "viewer")
+    assert "'short'" not in str(refused.value)
+
+
+def test_a_token_may_do_no_more_than_its_scope_and_its_owner(record: Record) -> None:
+    record.accounts.add("anna", "a password", "admin")
+    record.accounts.add("olga", "a password", "admin")
+    narrow = record.accounts.issue("olga", days=1, scope="labeller")
+    wide = record.accounts.issue("olga", days=1, scope="admin")
+    assert record.accounts.user_of(narrow).role == "labeller"
+    record.accounts.set_role("olga", "viewer")
+    assert {record.accounts.user_of(token).role for token in (narrow, wide)} == {"viewer"}

@@ -1,0 +1,30 @@
+"""Checking a name and a password: bounded in number, noted in the audit log, whatever they open."""
+
+from fastapi import Request
+
+from api.services import Services
+from core.errors import NotAuthenticated
+from core.user import User
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from; behind a proxy on this host, what the proxy says."""
+    return request.client.host if request.client else "unknown"
+
+
+def authenticate(services: Services, name: str, password: str, *, address: str, by: str) -> User:
+    """The account of a name and its password; slow on purpose, so to be run by `services.logins`.
+
+    `by` says what is opened, for the audit log. Raises NotAuthenticated, and TooOften for who has failed too
+    often lately, before the password is looked at.
+    """
+    record = services.record
+    record.login_attempts.refuse_flood(name, address)
+    try:
+        user = record.accounts.check(name, password)
+    except NotAuthenticated:
+        record.login_attempts.failed(name, address)
+        record.audit.note("login refused", who=name[:256], address=address, by=by)
+        raise
+    record.audit.note("login", who=name, address=address, by=by)
+    return user

@@ -1,0 +1,40 @@
+"""Failed logins, counted for a while by name and by address, so that nobody tries passwords for long."""
+
+from datetime import UTC, datetime, timedelta
+
+from core.errors import TooOften
+from storage.database import Mongo
+
+WINDOW_S = 300
+PER_PAIR = 10
+"""Failures of one name from one address: a person who has forgotten a password stops before."""
+PER_ADDRESS = 60
+"""Failures of any names from one address, which a whole observatory may share."""
+PER_NAME = 200
+"""Failures of one name from anywhere; high, because it locks the owner out as well."""
+
+
+class LoginAttempts:
+    """The collection `login_failures`, whose entries end by themselves."""
+
+    def __init__(self, database: Mongo) -> None:
+        self._failures = database["login_failures"]
+
+    def refuse_flood(self, name: str, address: str) -> None:
+        """Raise TooOften when this name or this address has failed too often during the last minutes."""
+        since = {"$gte": datetime.now(UTC) - timedelta(seconds=WINDOW_S)}
+        limits = (
+            ({"name": name, "address": address}, PER_PAIR),
+            ({"address": address}, PER_ADDRESS),
+            ({"name": name}, PER_NAME),
+        )
+        for of, limit in limits:
+            if self._failures.count_documents({**of, "at": since}, limit=limit) >= limit:
+                minutes = WINDOW_S // 60
+                raise TooOften(
+                    f"{limit} logins failed within {minutes} minutes; try again in {minutes} minutes"
+                )
+
+    def failed(self, name: str, address: str) -> None:
+        """Note a failure."""
+        self._failures.insert_one({"name": name, "address": address, "at": datetime.now(UTC)})

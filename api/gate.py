@@ -13,6 +13,7 @@ from api.web.assets import ASSETS
 from core.errors import InvalidRequest, TooLarge
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/auth", "/login"})
+OPEN_TO_GUESTS = "/v1/blobs/"  # an invited host speaks to MongoDB and Redis itself
 OPEN_BODY_BYTES = 64 * 1024  # what somebody without an account may send
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -74,9 +75,12 @@ async def _admit(scope: Scope) -> int:
         return OPEN_BODY_BYTES
     services: Services = scope["app"].state.services
     credentials = credentials_of(headers)
-    user = await run_in_threadpool(credentials.user, services.record)
     state = scope.setdefault("state", {})
-    state.update(user=user, token=credentials.token, session=credentials.session)
+    state.update(guest=None, token=credentials.token, session=credentials.session)
+    if scope["path"].startswith(OPEN_TO_GUESTS) and credentials.token is not None:
+        state["guest"] = await run_in_threadpool(services.record.guests.name_of, credentials.token)
+    if state["guest"] is None:
+        state["user"] = await run_in_threadpool(credentials.user, services.record)
     return services.settings.limits.upload_bytes
 
 

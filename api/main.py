@@ -10,6 +10,7 @@ from api.answers import install_answers
 from api.gate import Gate
 from api.routes import (
     auth,
+    blobs,
     cutouts,
     datasets,
     exports,
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         imports,
         workers,
         users,
+        blobs,
     ):
         app.include_router(room.router, dependencies=_NEEDS_TOKEN)
     install_site(app)

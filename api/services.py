@@ -117,6 +117,11 @@ def _with_role(request: Request, role: Role) -> User:
     return user
 
 
+def blob_user_of(request: Request) -> str:
+    """The invited host, or the administrator, who may read and write blobs by their sha256."""
+    return cast(str | None, request.state.guest) or admin_of(request).name
+
+
 ServicesOf = Annotated[Services, Depends(services_of)]
 Caller = Annotated[User, Depends(caller_of)]
 Labeller = Annotated[User, Depends(labeller_of)]
@@ -124,3 +129,4 @@ Operator = Annotated[User, Depends(operator_of)]
 Admin = Annotated[User, Depends(admin_of)]
 Token = Annotated[str | None, Depends(token_of)]
 Session = Annotated[str | None, Depends(session_of)]
+BlobUser = Annotated[str, Depends(blob_user_of)]

@@ -111,7 +111,20 @@ class Settings(BaseSettings):
     mongo_url: SecretStr | None = Field(None, description="a replica set; none: the embedded server")
     mongo_database: str = "deep_asteroids"
     redis_url: SecretStr | None = Field(None, description="none: the embedded server")
-    blob_url: str | None = Field(None, description="an fsspec URL; none: a folder in state_dir")
+    blob_url: str | None = Field(
+        None,
+        description="an fsspec URL, or https://…/v1/blobs of an API; none: a folder in state_dir",
+    )
+    blob_token: SecretStr | None = Field(None, description="for a blob_url of the API")
+    tls_authority: Path | None = Field(None, description="certificates that a blob_url of the API is held to")
+    guest: str | None = Field(
+        None, description="the account of a host that was invited; it leaves indexes and registry to the API"
+    )
+    listen: str | None = Field(
+        None, description="an address of this machine at which other hosts reach the service, over TLS"
+    )
+    listen_port: int = Field(8443, gt=0, le=65533, description="the API's; the next two: MongoDB, Redis")
+    listen_name: str | None = Field(None, description="what other hosts call `listen`, if not that")
     flower_port: int = Field(5555, ge=0, le=65535)
     secrets_file: Path = Path("secrets.json")
     token_days: float = Field(90.0, gt=0)

@@ -7,11 +7,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import fsspec
 
 from core.errors import Misconfigured, NotFound, Unavailable
+from storage.api_files import ApiFiles
 
 
 def sha256_of(data: bytes) -> str:
@@ -20,11 +21,19 @@ def sha256_of(data: bytes) -> str:
 
 
 class BlobStore:
-    """A content-addressed store under an fsspec URL, such as `file:///srv/blobs` or `s3://bucket/blobs`."""
+    """A content-addressed store under an fsspec URL, such as `file:///srv/blobs` or `s3://bucket/blobs`.
 
-    def __init__(self, url: str) -> None:
+    Under `https://HOST/v1/blobs` it is another service's, by its API: with `token` and the `authority` that
+    its certificate is held to.
+    """
+
+    def __init__(self, url: str, *, token: str = "", authority: Path | None = None) -> None:
+        self._files: Any
         try:
-            self._files, self._root = fsspec.core.url_to_fs(url)
+            if url.startswith("https://"):
+                self._files, self._root = ApiFiles(url, token=token, authority=authority), url
+            else:
+                self._files, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
             raise Misconfigured(f"blob store {url!r}: {error}; expected an fsspec URL") from error
         self._local = "file" in self._files.protocol
@@ -39,21 +48,31 @@ class BlobStore:
         path = self._path(sha256)
         if self._local:
             _write_flushed(Path(path), data)
-        elif not self._files.exists(path):
-            self._files.pipe_file(path, data)
+        else:
+            with _reachable("written"):
+                if not self._files.exists(path):
+                    self._files.pipe_file(path, data)
         return sha256
 
     def get(self, sha256: str) -> bytes:
         """The bytes; raises NotFound when they are not there, or are no longer what was put."""
         try:
-            data = cast(bytes, self._files.cat_file(self._path(sha256)))
+            with _reachable("read"):
+                data = cast(bytes, self._files.cat_file(self._path(sha256)))
         except FileNotFoundError as error:
             raise NotFound(f"blob {sha256} is not in the store") from error
-        except OSError as error:
-            raise Unavailable(f"the blob store can't be read: {error.strerror or error}") from error
         if sha256_of(data) != sha256:
             raise NotFound(f"blob {sha256} is damaged: its bytes have another sha256")
         return data
+
+    def open(self, sha256: str) -> tuple[BinaryIO, int]:
+        """The bytes as an open file, not checked, and how many they are; raises as `get` does."""
+        path = self._path(sha256)
+        try:
+            with _reachable("read"):
+                return cast(BinaryIO, self._files.open(path, "rb")), int(self._files.size(path))
+        except FileNotFoundError as error:
+            raise NotFound(f"blob {sha256} is not in the store") from error
 
     def put_file(self, path: Path) -> str:
         """Store a file's bytes as `put` does, without holding them in memory."""
@@ -62,31 +81,43 @@ class BlobStore:
         if self._local:
             _copy_flushed(path, Path(self._path(sha256)))
         elif sha256 not in self:
-            self._files.put_file(str(path), self._path(sha256))
+            with _reachable("written"):
+                self._files.put_file(str(path), self._path(sha256))
         return sha256
 
     def get_file(self, sha256: str, path: Path) -> None:
         """Write the bytes to a file, without holding them in memory; raises as `get` does."""
         try:
-            self._files.get_file(self._path(sha256), str(path))
+            with _reachable("read"):
+                self._files.get_file(self._path(sha256), str(path))
         except FileNotFoundError as error:
             raise NotFound(f"blob {sha256} is not in the store") from error
-        except OSError as error:
-            raise Unavailable(f"the blob store can't be read: {error.strerror or error}") from error
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise NotFound(f"blob {sha256} is damaged: its bytes have another sha256")
 
     def delete(self, sha256: str) -> None:
         """Remove a blob that nobody names any more; harmless when it is not there."""
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), _reachable("written"):
             self._files.rm_file(self._path(sha256))
 
     def __contains__(self, sha256: str) -> bool:
-        return bool(self._files.exists(self._path(sha256)))
+        with _reachable("read"):
+            return bool(self._files.exists(self._path(sha256)))
 
     def _path(self, sha256: str) -> str:
         return f"{self._root}/{sha256[:2]}/{sha256}"
+
+
+@contextmanager
+def _reachable(done: str) -> Iterator[None]:
+    """Raises Unavailable where a store is away; what is not there is for the caller."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Unavailable(f"the blob store can't be {done}: {error.strerror or error}") from error
 
 
 def _write_flushed(path: Path, data: bytes) -> None:

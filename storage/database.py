@@ -99,8 +99,18 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("at", ASCENDING)], expireAfterSeconds=3600),
     ],
     "audit": [IndexModel([("at", DESCENDING)])],
+    "guests": [IndexModel([("expires", ASCENDING)], expireAfterSeconds=0)],
     "workers": [IndexModel([("at", ASCENDING)], expireAfterSeconds=3600)],
 }
+
+
+PRIVATE = (
+    *("users", "tokens", "sessions", "login_failures", "audit"),
+    *("guests", "loans", "imports", "import_faults"),
+)
+"""Collections that only the API touches: a worker on an invited host may neither read nor write them."""
+SHARED = (*(name for name in INDEXES if name not in PRIVATE), "nights", "service")
+"""All others, which it reads and writes."""
 
 
 def connect(url: str, name: str, *, patience_s: float = 5.0) -> Mongo:

@@ -14,9 +14,11 @@ from storage.blobs import BlobStore
 from storage.cutouts import CutoutRepository
 from storage.database import Mongo, connect
 from storage.datasets import DataSetRepository
+from storage.guests import GuestRepository
 from storage.imports import ImportRepository
 from storage.jobs import JobRepository
 from storage.labels import LabelRepository
+from storage.loans import LoanRepository
 from storage.login_attempts import LoginAttempts
 from storage.model_registry import ModelRegistry
 from storage.nights import NightRepository
@@ -48,6 +50,8 @@ class Record:
     login_attempts: LoginAttempts
     audit: AuditLog
     workers: WorkerRepository
+    loans: LoanRepository
+    guests: GuestRepository
 
     def check_blobs(self) -> str:
         """The sha256 of the blob that marks this record's store, made by who comes first.
@@ -76,7 +80,8 @@ class Record:
 def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
     """The record that the settings name; nothing is sent yet."""
     database = connect(settings.required_mongo_url(), settings.mongo_database, patience_s=patience_s)
-    blobs = BlobStore(settings.blobs)
+    token = settings.blob_token.get_secret_value() if settings.blob_token else ""
+    blobs = BlobStore(settings.blobs, token=token, authority=settings.tls_authority)
     return Record(
         database=database,
         blobs=blobs,
@@ -95,4 +100,6 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         login_attempts=LoginAttempts(database),
         audit=AuditLog(database),
         workers=WorkerRepository(database),
+        loans=LoanRepository(database),
+        guests=GuestRepository(database),
     )

@@ -41,8 +41,9 @@ class ScoringProcess:
         self._record = open_record(settings, patience_s=PATIENCE_S)
         self._engine = engine
         self._stop = threading.Event()
-        ensure_indexes(self._record.database)
-        self._record.models.register_shipped()
+        if settings.guest is None:
+            ensure_indexes(self._record.database)
+            self._record.models.register_shipped()
         self.scorer = _scorer(settings, self._record, engine, self.name)
 
     def start(self) -> None:

@@ -46,7 +46,8 @@ def _start(**_: object) -> None:
         prepare_process(device)
         record = open_record(settings, patience_s=PATIENCE_S)
         _records.append(record)
-        ensure_indexes(record.database)
+        if settings.guest is None:
+            ensure_indexes(record.database)
     except Exception:  # noqa: BLE001  Celery would log it and go on with a process that can't train
         _log.critical("this worker can't train and ends", exc_info=True)
         os.kill(os.getppid(), signal.SIGTERM)

@@ -55,7 +55,6 @@ ProgramsFor = Callable[[Place, Secrets], Sequence[Program]]
 def service_programs(place: Place, secrets: Secrets) -> list[Program]:
     """The API, a worker, one that trains, the sweeper and Flower, in the order a reader would meet them."""
     env: Mapping[str, str] = place.environment()
-    listen = ("--host", place.host, "--port", str(place.port))
     host = reachable(place.host)
     account = (
         (secrets.flower.user, secrets.flower.password.get_secret_value()) if secrets.flower else ("", "")
@@ -63,7 +62,7 @@ def service_programs(place: Place, secrets: Secrets) -> list[Program]:
     return [
         Program(
             "api",
-            _python("uvicorn", "--factory", "api.main:create_app", *listen, "--no-access-log"),
+            api_command(place.host, place.port),
             env,
             ready=lambda: is_healthy(place.port, host=host),
         ),
@@ -84,6 +83,12 @@ def service_programs(place: Place, secrets: Secrets) -> list[Program]:
             ready=lambda: flower_answers(place.flower_port, account),
         ),
     ]
+
+
+def api_command(host: str, port: int, *options: str) -> tuple[str, ...]:
+    """The command line of an API that listens there."""
+    listen = ("--host", host, "--port", str(port), "--no-access-log", *options)
+    return _python("uvicorn", "--factory", "api.main:create_app", *listen)
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

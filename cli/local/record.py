@@ -17,7 +17,8 @@ from cli.local.processes import ProcessId
 class ServiceRecord:
     """What another process may know of a running service.
 
-    `url` and `flower_url` are reachable once `ready` is true. The passwords are in `secrets_file`.
+    `url` and `flower_url` are reachable once `ready` is true. The passwords are in `secrets_file`. `gateway`
+    is where other hosts reach the service over TLS, as `ADDRESS:PORT`; empty where none do.
     """
 
     supervisor: ProcessId
@@ -26,6 +27,7 @@ class ServiceRecord:
     secrets_file: str
     ready: bool = False
     processes: dict[str, ProcessId] = field(default_factory=dict)
+    gateway: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

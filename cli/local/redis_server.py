@@ -9,6 +9,7 @@ from redis.retry import Retry
 
 from cli.local.binaries import find_redis
 from cli.local.embedded import EmbeddedServer
+from cli.local.guests import GuestBook
 from cli.local.ports import LOOPBACK
 from cli.local.private_files import private_folder, write_private
 
@@ -55,7 +56,9 @@ class EmbeddedRedis(EmbeddedServer):
             "save": '""',
             "tcp-keepalive": 60,
         }
-        write_private(configuration, "".join(f"{key} {value}\n" for key, value in settings.items()))
+        lines = [f"{key} {value}" for key, value in settings.items()]
+        lines += [f"user {guest.redis_rule}" for guest in GuestBook(self.folder.parent) if not guest.expired]
+        write_private(configuration, "\n".join(lines) + "\n")
         return [program, str(configuration)]
 
     def is_ready(self) -> bool:

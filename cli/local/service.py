@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from cli.local.children import open_log, set_aside
 from cli.local.embedded import EmbeddedServer
+from cli.local.entrance import Entrance
 from cli.local.ports import LOOPBACK, free_port, reachable
 from cli.local.private_files import private_folder
 from cli.local.processes import ProcessId
@@ -162,12 +163,14 @@ class Service:
         for name in self._record_file.clear_leftovers():
             self._say(f"{name} was left running by a service that crashed; killed")
         port, flower_port = self._choose_ports()
+        entrance = Entrance.of(self._settings)
         self._publish(
             ServiceRecord(
                 supervisor=ProcessId.of(os.getpid()),
                 url=_url(port, reachable(self._settings.host)),
                 flower_url=_url(flower_port),
                 secrets_file=str(self.secrets_file),
+                gateway=entrance.known_as if entrance else "",
             )
         )
         names = " and ".join(server.name for server in supervisor.servers)
@@ -184,7 +187,10 @@ class Service:
             flower_port=flower_port,
         )
         self._examine_given_servers(place)
-        programs = self._programs(place, secrets)
+        programs = list(self._programs(place, secrets))
+        if entrance is not None:
+            embedded = [server.name for server in supervisor.servers]
+            programs += entrance.programs(place, embedded)
         names = ", ".join(program.name for program in programs)
         self._say(f"starting {names} (TensorFlow loads for up to 20 s)")
         supervisor.start_programs(programs, self._should_stop)
@@ -192,6 +198,8 @@ class Service:
             self._publish(replace(self.record, ready=True))
             took = f"{time.monotonic() - began:.0f} s"
             self._say(f"ready after {took} at {self.url}, Flower at {self.record.flower_url}")
+            if entrance is not None:
+                self._say(f"other hosts reach it at {entrance.known_as}; ./streaks invite lets one in")
 
     def _choose_ports(self) -> tuple[int, int]:
         settings = self._settings

@@ -42,7 +42,10 @@ VERBS: dict[str, Verb] = {
     "train": Verb("cli.verbs.train", "train a network as a job: train CLASSIFIER --dataset PRESET"),
     "evaluate": Verb("cli.verbs.evaluate", "figures of a network on cutouts whose truth is known"),
     "users": Verb("cli.verbs.users", "accounts: list, add, remove them, change a role or a password"),
+    "invite": Verb("cli.verbs.invite", "let another host work for the service that runs here"),
     "worker": Verb(
-        "cli.verbs.worker", "run one worker on this host: worker [--exit-when-idle | --train]", passes_on=True
+        "cli.verbs.worker",
+        "run one worker on this host: worker [--invitation FILE] [--exit-when-idle | --train]",
+        passes_on=True,
     ),
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 from cli.exit_codes import Exit
 from cli.local.children import open_log
+from cli.local.entrance import bracketed
 from cli.local.interrupts import interrupts
 from cli.local.private_files import private_folder
 from cli.local.programs import ROOT
@@ -18,27 +19,61 @@ from cli.local.record import RecordFile, ServiceRecord
 from cli.local.service import Service
 from cli.output import emit, say
 from core.errors import Conflict, Unavailable
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 
 START_S = 420.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `--detach`."""
+    """Add `--detach`, `--listen`, `--name`."""
     parser.add_argument(
         "--detach", action="store_true", help="leave it in the background, and return when it is ready"
+    )
+    parser.add_argument(
+        "--listen",
+        metavar="ADDRESS[:PORT]",
+        help="serve other hosts over TLS on this address: the API at PORT (8443), MongoDB and Redis at the "
+        "next two; ./streaks invite lets a host in",
+    )
+    parser.add_argument(
+        "--name", metavar="NAME", help="what other hosts call that address, where they call it else"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the service until it is stopped; finds the one that runs already."""
+    os.environ.update(listening(args.listen, args.name))
     settings = load_settings()
     record_file = RecordFile(settings.state_dir.absolute())
     if record_file.is_locked():
+        _refuse_other_address(record_file, settings)
         return _report_running(record_file, as_json=args.json)
     if args.detach:
         return _detach(record_file, as_json=args.json)
     return serve(Service(settings, say=say), record_file, as_json=args.json)
+
+
+def listening(listen: str | None, name: str | None) -> dict[str, str]:
+    """The settings that `--listen` and `--name` stand for, as the environment of this process and its own."""
+    if listen is None:
+        return {} if name is None else {"DA_LISTEN_NAME": name}
+    address, _, port = listen.rpartition(":")
+    if not port.isdecimal() or listen.endswith("]") or (":" in address and not address.startswith("[")):
+        address, port = listen, ""  # no port came, or an IPv6 address without brackets
+    found = {"DA_LISTEN": address.strip("[]")}
+    return found | ({"DA_LISTEN_PORT": port} if port else {}) | ({"DA_LISTEN_NAME": name} if name else {})
+
+
+def _refuse_other_address(record_file: RecordFile, settings: Settings) -> None:
+    record = record_file.read()
+    if record is None or settings.listen is None:
+        return
+    wanted = f"{bracketed(settings.listen_name or settings.listen)}:{settings.listen_port}"
+    if wanted != record.gateway:
+        raise Conflict(
+            f"the service runs already and listens at {record.gateway or 'loopback alone'}; "
+            f"`./streaks down` it first to listen at {wanted}"
+        )
 
 
 def serve(service: Service, record_file: RecordFile, *, as_json: bool) -> int:
@@ -132,7 +167,8 @@ def _tell(record: ServiceRecord, *, as_json: bool, already: bool) -> None:
     say(f"accounts: {record.secrets_file}")
     if as_json:
         facts: dict[str, Any] = {"url": record.url, "flower_url": record.flower_url}
-        emit({**facts, "pid": record.supervisor.pid, "already": already, "secrets_file": record.secrets_file})
+        facts |= {"gateway": record.gateway, "pid": record.supervisor.pid, "already": already}
+        emit({**facts, "secrets_file": record.secrets_file})
     elif not already:
         print(record.url, flush=True)
 

@@ -3,7 +3,9 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
+from cli.caller import from_caller
 from cli.local.programs import ROOT
 from cli.local.record import RecordFile
 from cli.local.secrets import secrets_path
@@ -14,14 +16,33 @@ from core.settings import load_settings
 def run(args: argparse.Namespace) -> int:
     """Replace this process by `python -m worker`; does not return.
 
-    Without DA_MONGO_URL and DA_REDIS_URL the servers of the service that runs here are meant.
+    With `--invitation FILE` it works for the service that wrote it. Else, without DA_MONGO_URL and
+    DA_REDIS_URL, the servers of the service that runs here are meant.
     """
-    if not {"-h", "--help"} & set(args.rest):
-        os.environ.update(_local_servers())
+    invitation, rest = _invited(args.rest)
+    if not {"-h", "--help"} & set(rest):
+        os.environ.update(_local_servers() if invitation is None else _joined(invitation))
         say("loading TensorFlow and the networks (up to 20 s)")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "worker", *args.rest])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "worker", *rest])  # noqa: S606
+
+
+def _invited(words: list[str]) -> tuple[Path | None, list[str]]:
+    """The invitation, if one is named, and the words that are the worker's own."""
+    parser = argparse.ArgumentParser(prog="./streaks worker", add_help=False, allow_abbrev=False)
+    parser.add_argument("--invitation", type=Path)
+    found, rest = parser.parse_known_args(words)
+    return found.invitation and from_caller(found.invitation), rest
+
+
+def _joined(invitation: Path) -> dict[str, str]:
+    """The settings of a worker of the service that wrote this."""
+    from cli.hosts.joining import join
+
+    found = join(invitation, load_settings().state_dir)
+    say(f"joining the service as {found['DA_GUEST']}")
+    return found
 
 
 def _local_servers() -> dict[str, str]:

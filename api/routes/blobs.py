@@ -1,0 +1,82 @@
+"""Blobs by their sha256, for workers on hosts that share no disk with the service."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import Annotated, BinaryIO
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from api.services import BlobUser, ServicesOf
+from core.errors import InvalidRequest, NotAllowed, NotFound
+from storage.record import Record
+
+router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
+AT_ONCE = 2**20
+CHUNK = 2**18
+BYTES = "application/octet-stream"
+Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="64 lower-case hex digits")]
+
+
+@router.get("/{sha256}", response_class=Response)
+def read(sha256: Sha256, services: ServicesOf, _: BlobUser) -> Response:
+    """The bytes, which the reader is to check; 404 where there are none."""
+    file, size = services.record.blobs.open(sha256)
+    if size > AT_ONCE:
+        return StreamingResponse(_parts(file), media_type=BYTES, headers={"Content-Length": str(size)})
+    with file:
+        return Response(file.read(), media_type=BYTES)
+
+
+@router.head("/{sha256}", response_class=Response)
+def look(sha256: Sha256, services: ServicesOf, _: BlobUser) -> Response:
+    """Whether they are there."""
+    if sha256 not in services.record.blobs:
+        raise NotFound(f"blob {sha256} is not in the store")
+    return Response()
+
+
+@router.put("/{sha256}", status_code=204)
+async def write(sha256: Sha256, request: Request, services: ServicesOf, name: BlobUser) -> None:
+    """Store bytes, in parts; they are safe from a power cut when the answer comes. Again changes nothing."""
+    with tempfile.NamedTemporaryFile(dir=services.spool_dir) as file:
+        digest = hashlib.sha256()
+        try:
+            async for chunk in request.stream():
+                file.write(chunk)  # into the page cache: not worth a thread per chunk
+                digest.update(chunk)
+        except ClientDisconnect as error:
+            raise InvalidRequest("the body ended early") from error
+        file.flush()
+        if digest.hexdigest() != sha256:
+            raise InvalidRequest(f"bytes with the sha256 {digest.hexdigest()} came; expected {sha256}")
+        await run_in_threadpool(_store, services.record, sha256, FilePath(file.name), name)
+
+
+@router.delete("/{sha256}", status_code=204)
+def remove(sha256: Sha256, services: ServicesOf, name: BlobUser) -> None:
+    """Remove bytes that the caller has put there, such as a checkpoint that another has replaced."""
+    record = services.record
+    if sha256 not in record.blobs:
+        raise NotFound(f"blob {sha256} is not in the store")
+    if not record.loans.take_back(sha256, name):
+        raise NotAllowed(f"blob {sha256} was not put there by {name}; expected one that was")
+    record.blobs.delete(sha256)
+
+
+def _store(record: Record, sha256: str, file: FilePath, name: str) -> None:
+    if sha256 in record.blobs:
+        record.loans.keep(sha256, against=name)
+        return
+    record.loans.lend(sha256, name)
+    record.blobs.put_file(file)
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while part := file.read(CHUNK):
+            yield part

@@ -1,0 +1,200 @@
+"""Letting a host in: its own account in MongoDB, Redis and the API, and a certificate, all told once."""
+
+import json
+import secrets
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+from pymongo.errors import OperationFailure, PyMongoError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from cli.hosts.invitation import AUTHORITY, CERTIFICATE, Invitation
+from cli.local.authority import Authority
+from cli.local.guests import Guest, GuestBook, password_sha256
+from cli.local.record import ServiceRecord
+from cli.local.secrets import ensure_secrets, given_secrets
+from cli.local.servers import embedded_mongo, embedded_redis
+from core.errors import Misconfigured, NotFound, Unavailable
+from core.family import FAMILIES
+from core.settings import Settings
+from storage.database import SHARED, Mongo, connect
+from storage.guests import GuestRepository
+
+ROLE = "guest"
+ACTIONS = ("find", "insert", "update", "remove")
+NOT_FOUND = 11  # MongoDB's UserNotFound
+ROLE_NOT_FOUND = 31
+LOOPBACKS = ("localhost", "127.0.0.1", "::1")
+
+
+class Admission:
+    """Writes invitations to the service that runs here, and withdraws them; leaving it closes the connection.
+
+    Parameters
+    ----------
+    record : of the running service; raises Unavailable where its embedded servers are on loopback alone.
+    """
+
+    def __init__(self, settings: Settings, record: ServiceRecord) -> None:
+        self._settings, self._gateway = settings, record.gateway
+        self._state_dir = settings.state_dir.absolute()
+        self._book = GuestBook(self._state_dir)
+        own = settings.mongo_url is None or settings.redis_url is None or _is_local(settings.blobs)
+        if own and not self._gateway:
+            raise Unavailable(
+                "the service listens on this machine only; start it with ./streaks up --listen ADDRESS, "
+                "an address that the other hosts reach"
+            )
+        found = ensure_secrets(self._state_dir, given=given_secrets(settings))
+        self._mongo_url = _given(settings.mongo_url) or embedded_mongo(self._state_dir, found).url
+        self._redis_url = _given(settings.redis_url) or embedded_redis(self._state_dir, found).url
+        self._database = connect(self._mongo_url, settings.mongo_database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.client.close()
+
+    def invite(self, *, note: str, days: float) -> Invitation:
+        """Make the accounts of one host; raises Unavailable where a server does not take them."""
+        name = f"guest_{secrets.token_hex(5)}"
+        password = secrets.token_urlsafe(24)
+        expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+        self._book.add(Guest(name, note, expires, password_sha256(password)))  # first: it is found again
+        try:
+            mark = self._mark()
+            token = GuestRepository(self._database).admit(name, expires)
+            mongo_url, redis_url = self._mongo_account(name, password), self._redis_account(name, password)
+        except (PyMongoError, RedisError, OSError) as error:
+            self.withdraw(name)
+            raise Unavailable(f"the accounts of {name} can't be made: {error}") from error
+        authority = Authority.open(self._state_dir)
+        store = self._settings.blobs
+        return Invitation(
+            name=name,
+            service=mark,
+            gateway=self._gateway,
+            expires=expires.isoformat(),
+            mongo_url=mongo_url,
+            mongo_database=self._settings.mongo_database,
+            redis_url=redis_url,
+            blob_url=f"https://{self._gateway}/v1/blobs" if _is_local(store) else store,
+            blob_token=token if _is_local(store) else "",
+            authority=authority.certificate,
+            certificate=authority.guest(name, expires),
+            settings=_shared(self._settings),
+        )
+
+    def guests(self) -> list[Guest]:
+        """Who is invited, the first to expire first."""
+        return sorted(self._book, key=lambda guest: guest.expires)
+
+    def withdraw(self, name: str) -> None:
+        """Let a host in no more, and cut it off; raises NotFound for who was not invited."""
+        if name not in self._book:
+            known = ", ".join(guest.name for guest in self.guests()) or "none"
+            raise NotFound(f"no invitation of {name!r}; there are: {known}")
+        try:
+            GuestRepository(self._database).dismiss(name)
+            if self._settings.mongo_url is None:
+                _drop_user(self._database, name)
+            if self._settings.redis_url is None:
+                with Redis.from_url(self._redis_url, socket_timeout=5) as client:
+                    client.execute_command("ACL", "DELUSER", name)
+        except (PyMongoError, RedisError, OSError) as error:
+            raise Unavailable(f"{name} can't be cut off: {error}") from error
+        self._book.remove(name)
+
+    def tidy(self) -> None:
+        """Forget the invitations that are over."""
+        for guest in self.guests():
+            if guest.expired:
+                self.withdraw(guest.name)
+
+    def _mark(self) -> str:
+        mark = self._database["service"].find_one({"_id": "blobs"})
+        if mark is None:
+            raise Unavailable("the service is only just starting; try again in a moment")
+        return str(mark["mark"])
+
+    def _mongo_account(self, name: str, password: str) -> str:
+        if self._settings.mongo_url is not None:
+            return _reachable_elsewhere(self._mongo_url, "DA_MONGO_URL")
+        grant_guests(self._database)
+        database = self._settings.mongo_database
+        self._database.command("createUser", name, pwd=password, roles=[ROLE])
+        options = f"authSource={database}&directConnection=true"
+        tls = f"tls=true&tlsCAFile={AUTHORITY}&tlsCertificateKeyFile={CERTIFICATE}"
+        return f"mongodb://{name}:{password}@{self._next_port(1)}/?{options}&{tls}"
+
+    def _redis_account(self, name: str, password: str) -> str:
+        if self._settings.redis_url is not None:
+            return _reachable_elsewhere(self._redis_url, "DA_REDIS_URL")
+        guest = Guest(name, "", datetime.now(UTC), password_sha256(password))
+        with Redis.from_url(self._redis_url, socket_timeout=5) as client:
+            client.execute_command("ACL", "SETUSER", *guest.redis_rule.split())
+        tls = f"ssl_cert_reqs=required&ssl_ca_certs={AUTHORITY}"
+        tls += f"&ssl_certfile={CERTIFICATE}&ssl_keyfile={CERTIFICATE}"
+        return f"rediss://{name}:{password}@{self._next_port(2)}/0?{tls}"
+
+    def _next_port(self, offset: int) -> str:
+        name, _, port = self._gateway.rpartition(":")
+        return f"{name}:{int(port) + offset}"
+
+
+def grant_guests(database: Mongo) -> None:
+    """Bring the rights of all invited hosts up to date: what workers read and write, and no accounts."""
+    privileges = [
+        {"resource": {"db": database.name, "collection": name}, "actions": list(ACTIONS)} for name in SHARED
+    ]
+    try:
+        database.command("updateRole", ROLE, privileges=privileges, roles=[])
+    except OperationFailure as error:
+        if error.code != ROLE_NOT_FOUND:
+            raise
+        database.command("createRole", ROLE, privileges=privileges, roles=[])
+
+
+def _drop_user(database: Mongo, name: str) -> None:
+    try:
+        database.command("dropUser", name)
+    except OperationFailure as error:
+        if error.code != NOT_FOUND:
+            raise
+
+
+def _given(url: SecretStr | None) -> str | None:
+    return None if url is None else url.get_secret_value()
+
+
+def _is_local(blobs: str) -> bool:
+    """Whether a blob store is a folder of this machine, which others reach by the API."""
+    return urlsplit(blobs).scheme in ("", "file")
+
+
+def _reachable_elsewhere(url: str, name: str) -> str:
+    if urlsplit(url).hostname in LOOPBACKS:
+        raise Misconfigured(f"{name} is this machine's loopback; expected an address that other hosts reach")
+    return url
+
+
+def _shared(settings: Settings) -> dict[str, str]:
+    """The settings by which every worker has to work alike; batches and threads are each host's own."""
+    scoring = settings.scoring
+    shared = json.loads(settings.model_dump_json(include={"limits", "references", "instruments", "families"}))
+    shared["references"]["roots"] = []  # folders of this machine
+    for name in FAMILIES:
+        del shared["families"][name]
+    return {
+        "DA_SCORING__LEASE_S": str(scoring.lease_s),
+        "DA_SCORING__HEARTBEAT_S": str(scoring.heartbeat_s),
+        "DA_SCORING__FETCH_ATTEMPTS": str(scoring.fetch_attempts),
+        **{f"DA_{name.upper()}": json.dumps(value) for name, value in shared.items()},
+    }

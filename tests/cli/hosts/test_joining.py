@@ -1,0 +1,205 @@
+"""Joining by an invitation: what is wrong with it is said; what it gives is no more than a worker needs."""
+
+import json
+import os
+import signal
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+from redis import Redis
+from redis.exceptions import NoPermissionError, RedisError
+
+from cli.hosts.invitation import Invitation
+from cli.hosts.joining import join
+from cli.local.authority import Authority
+from cli.local.ports import free_port
+from core.errors import Misconfigured, NotFound, ServiceError, Unavailable
+from core.settings import Settings, load_settings
+from storage.database import SHARED
+from storage.record import open_record
+from tests.cli.hosts.conftest import OpenService, changed
+from tests.cli.local.running import wait_until
+
+
+@pytest.fixture(scope="session")
+def guest(opened: OpenService, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The settings of a host that has joined."""
+    return opened.guest(tmp_path_factory.mktemp("guest"))
+
+
+@pytest.fixture
+def settings(guest: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of that host's worker."""
+    for name, value in guest.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def test_an_invitation_is_private_and_so_are_the_certificates_of_who_joins(
+    opened: OpenService, tmp_path: Path
+) -> None:
+    file = opened.invite(tmp_path)
+    found = join(file, tmp_path / "host")
+    kept = [file, *Path(found["DA_TLS_AUTHORITY"]).parent.iterdir(), *(tmp_path / "host").rglob("*.pem")]
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    assert "password" not in repr(Invitation.read(file)).lower()
+    assert Invitation.read(file).blob_token not in repr(Invitation.read(file))
+
+
+def test_a_guest_reads_and_writes_what_workers_do_and_blobs_by_the_api(settings: Settings) -> None:
+    record = open_record(settings)
+    mark = record.check_blobs()
+    assert len(record.blobs.get(mark)) == 32
+    big = os.urandom(3 * 2**20)
+    sha256 = record.blobs.put(big)
+    assert record.blobs.get(sha256) == big
+    for name in SHARED:
+        collection = record.database[name]
+        collection.update_one({"_id": "a guest's"}, {"$set": {"a": 1}}, upsert=True)
+        assert collection.find_one({"_id": "a guest's"}) == {"_id": "a guest's", "a": 1}
+        collection.delete_one({"_id": "a guest's"})
+    record.close()
+
+
+def test_a_guest_may_not_see_accounts_nor_touch_other_databases(settings: Settings) -> None:
+    with MongoClient[dict[str, object]](settings.required_mongo_url()) as client:
+        for collection in (client["deep_asteroids"]["tokens"], client["admin"]["x"], client["other"]["x"]):
+            with pytest.raises(OperationFailure, match="not authorized"):
+                collection.find_one()
+            with pytest.raises(OperationFailure, match="not authorized"):
+                collection.insert_one({})
+        with pytest.raises(OperationFailure, match="not authorized"):
+            client["deep_asteroids"].command("createUser", "x", pwd="x", roles=["root"])
+
+
+@pytest.mark.parametrize("command", ["FLUSHALL", "CONFIG GET requirepass", "ACL LIST", "SHUTDOWN", "KEYS *"])
+def test_a_guest_may_not_manage_redis(settings: Settings, command: str) -> None:
+    with Redis.from_url(settings.required_redis_url()) as client:
+        with pytest.raises(NoPermissionError):
+            client.execute_command(*command.split())
+        client.lpush("a-guest", "message")
+        assert client.lpop("a-guest") == b"message"
+
+
+def test_the_token_of_a_guest_opens_nothing_but_blobs(guest: dict[str, str]) -> None:
+    api = guest["DA_BLOB_URL"].removesuffix("/v1/blobs")
+    headers = {"Authorization": f"Bearer {guest['DA_BLOB_TOKEN']}"}
+    for path in ("/v1/jobs", "/v1/models", "/v1/blobs", "/openapi.json"):
+        answer = requests.get(api + path, headers=headers, verify=guest["DA_TLS_AUTHORITY"], timeout=10)
+        assert answer.status_code == 401
+
+
+def test_nobody_speaks_to_the_servers_without_a_certificate_of_the_service(
+    opened: OpenService, guest: dict[str, str], tmp_path: Path
+) -> None:
+    stranger = tmp_path / "stranger.pem"
+    stranger.write_text(Authority.open(tmp_path).guest(guest["DA_GUEST"], _tomorrow()))
+    for certificate in ("", f"&tlsCertificateKeyFile={stranger}"):
+        url = guest["DA_MONGO_URL"].rpartition("&")[0] + certificate
+        client = MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=1500)
+        with client, pytest.raises(PyMongoError):
+            client["deep_asteroids"]["jobs"].find_one()
+    url = guest["DA_REDIS_URL"].partition("&ssl_certfile")[0]
+    for certificate in ("", f"&ssl_certfile={stranger}&ssl_keyfile={stranger}"):
+        with Redis.from_url(url + certificate) as redis, pytest.raises((RedisError, ssl.SSLError, OSError)):
+            redis.ping()
+
+
+def test_a_connection_ends_when_the_invitation_does_and_it_is_forgotten(
+    opened: OpenService, tmp_path: Path
+) -> None:
+    file = opened.invite(tmp_path, days=4 / 86400)
+    found = join(file, tmp_path / "host")
+    with Redis.from_url(found["DA_REDIS_URL"]) as client, pytest.raises((RedisError, OSError)):
+        client.blpop(["a-guest-waits"], timeout=30)
+    with pytest.raises(Misconfigured, match="expired at"):
+        join(file, tmp_path / "host")
+    with opened.admission() as admission:
+        admission.tidy()
+        assert found["DA_GUEST"] not in [guest.name for guest in admission.guests()]
+
+
+def test_a_guest_that_is_sent_away_is_cut_off_and_its_invitation_is_void(
+    opened: OpenService, tmp_path: Path
+) -> None:
+    file = opened.invite(tmp_path)
+    found = join(file, tmp_path / "host")
+    with Redis.from_url(found["DA_REDIS_URL"]) as client, opened.admission() as admission:
+        client.ping()
+        admission.withdraw(found["DA_GUEST"])
+        with pytest.raises(NotFound, match="no invitation of 'guest_x'"):
+            admission.withdraw("guest_x")
+        with pytest.raises((RedisError, OSError)):
+            client.ping()
+    with pytest.raises(ServiceError, match="the invitation was withdrawn"):
+        join(file, tmp_path / "host")
+
+
+def test_guests_stay_when_redis_is_killed(opened: OpenService, guest: dict[str, str]) -> None:
+    first = opened.service.record.processes["redis"]
+    os.kill(first.pid, signal.SIGKILL)
+    wait_until(lambda: opened.service.record.processes["redis"] != first)
+
+    def answers() -> bool:
+        try:
+            with Redis.from_url(guest["DA_REDIS_URL"]) as client:
+                return bool(client.ping())
+        except (RedisError, OSError):
+            return False
+
+    wait_until(answers)
+
+
+def test_an_invitation_that_was_cut_is_refused(opened: OpenService, tmp_path: Path) -> None:
+    file = opened.invite(tmp_path)
+    text = file.read_text()
+    for kept in (0, 1, len(text) // 2, len(text) - 3):
+        file.write_text(text[:kept])
+        with pytest.raises(Misconfigured, match="ends early or is no invitation"):
+            join(file, tmp_path / "host")
+    with pytest.raises(Misconfigured, match="can't be read: No such file"):
+        join(tmp_path / "nowhere", tmp_path / "host")
+
+
+def test_an_invitation_that_was_changed_is_refused(opened: OpenService, tmp_path: Path) -> None:
+    file = opened.invite(tmp_path)
+    contents = json.loads(file.read_text())
+    for field, value in (("expires", "2099-01-01T00:00:00+00:00"), ("blob_url", "https://elsewhere")):
+        file.write_text(json.dumps({**contents, field: value}))
+        with pytest.raises(Misconfigured, match="was changed or damaged"):
+            join(file, tmp_path / "host")
+    file.write_text(json.dumps({"what": "else"}))
+    with pytest.raises(Misconfigured, match="is no invitation"):
+        join(file, tmp_path / "host")
+
+
+def test_a_service_of_another_authority_is_not_spoken_to(opened: OpenService, tmp_path: Path) -> None:
+    file = changed(opened.invite(tmp_path), authority=Authority.open(tmp_path).certificate)
+    with pytest.raises(Misconfigured, match="is not the one that wrote this invitation"):
+        join(file, tmp_path / "host")
+
+
+def test_an_address_that_does_not_answer_or_speaks_no_tls_is_named(
+    opened: OpenService, tmp_path: Path
+) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    with pytest.raises(Unavailable, match=f"{nobody} does not answer .*refused"):
+        join(changed(opened.invite(tmp_path), gateway=nobody), tmp_path / "host")
+    plain = opened.service.url.removeprefix("http://")
+    with pytest.raises(Misconfigured, match=f"{plain} speaks no TLS"):
+        join(changed(opened.invite(tmp_path), gateway=plain), tmp_path / "host")
+
+
+def test_an_invitation_of_another_service_is_refused(opened: OpenService, tmp_path: Path) -> None:
+    file = changed(opened.invite(tmp_path), service="0" * 64)
+    with pytest.raises(Misconfigured, match="the database is not that of the service"):
+        join(file, tmp_path / "host")
+
+
+def _tomorrow() -> datetime:
+    return datetime.now(UTC) + timedelta(days=1)

@@ -7,6 +7,7 @@ rate it tells where the time goes: the CPU of each process, and what workers wai
 """
 
 import argparse
+import math
 import os
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from bench.planning import fill
 from bench.process_tree import cpu_seconds, process_tree
 from bench.statements import Statements, statements_in
 from bench.verdict import conclude
+from bench.waiting_program import waiting_program
 from cli.connection import local_client
 from cli.local.embedded import EmbeddedServer
 from cli.local.programs import Place, service_programs
@@ -50,6 +52,7 @@ class Measured:
     """
 
     per_s: int
+    shards_per_s: float
     first_claim_s: float
     last_close_s: float
     finished_s: float
@@ -64,21 +67,18 @@ def main() -> int:
     parser.add_argument("--cutouts", type=int, default=200_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64, help="cutouts that the engine takes at a time")
+    parser.add_argument("--rate", type=float, default=math.inf, help="cutouts/s of each engine")
     parser.add_argument("--shard", type=int, default=2000, help="cutouts of a shard")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="deep-asteroids-control-") as scratch:
         folder = Path(scratch)
-        os.environ |= {
-            "BENCH_BATCH": str(args.batch),
-            "BENCH_STATEMENTS": scratch,
-            "DA_SCORING__SHARD_SIZE": str(args.shard),
-        }
+        os.environ["DA_SCORING__SHARD_SIZE"] = str(args.shard)
 
         def programs(place: Place, secrets: Secrets) -> Sequence[Program]:
             ours = [p for p in service_programs(place, secrets) if p.name in ("api", "sweeper")]
-            waiting = (sys.executable, "-m", "bench.waiting_worker")
-            workers = [Program(f"worker {n}", waiting, place.environment()) for n in range(args.workers)]
+            as_told = {"batch": args.batch, "per_s": args.rate, "statements": folder}
+            workers = [waiting_program(place, f"worker {n}", **as_told) for n in range(args.workers)]
             return [*ours, *workers]
 
         with local_service(folder / "service", programs=programs) as local:
@@ -89,7 +89,7 @@ def main() -> int:
             candidate = _measured(local, CANDIDATES, args.cutouts, folder)
             production = _measured(local, (), args.cutouts, folder)
     details: dict[str, object] = {
-        name: getattr(args, name) for name in ("cutouts", "workers", "batch", "shard")
+        name: getattr(args, name) for name in ("cutouts", "workers", "batch", "rate", "shard")
     }
     for name, measured in (("candidate", candidate), ("production", production)):
         details |= {f"{name}, {key}": value for key, value in asdict(measured).items()}
@@ -120,9 +120,10 @@ def _measured(local: LocalService, models: Sequence[str], count: int, statements
     progress = local.record.shards.progress(job)
     if progress.scored != count:
         raise RuntimeError(f"{progress.scored:,} of {count:,} cutouts were scored")
-    first, last = _claimed_and_closed(local, job)
+    first, last, shards = _claimed_and_closed(local, job)
     return Measured(
         per_s=round(count / seconds),
+        shards_per_s=round(shards / seconds, 1),
         first_claim_s=round((first - began).total_seconds(), 3),
         last_close_s=round((last - began).total_seconds(), 3),
         finished_s=round(seconds, 3),
@@ -141,11 +142,11 @@ def _await(local: LocalService, job: str, state: JobState) -> Job:
     return found
 
 
-def _claimed_and_closed(local: LocalService, job: str) -> tuple[datetime, datetime]:
-    """When the first shard was claimed and when the last one was closed."""
-    times = {"_id": None, "first": {"$min": "$claimed"}, "last": {"$max": "$closed"}}
+def _claimed_and_closed(local: LocalService, job: str) -> tuple[datetime, datetime, int]:
+    """When the first shard was claimed and when the last one was closed, and how many there are."""
+    times = {"_id": None, "first": {"$min": "$claimed"}, "last": {"$max": "$closed"}, "n": {"$sum": 1}}
     found = next(local.record.database["shards"].aggregate([{"$match": {"_id.job": job}}, {"$group": times}]))
-    return found["first"], found["last"]
+    return found["first"], found["last"], found["n"]
 
 
 def _cpu(local: LocalService) -> dict[str, float]:

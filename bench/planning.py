@@ -1,20 +1,25 @@
 """`python -m bench.planning`: a rescoring of a million cutouts, from the request to the last shard on record.
 
-The cutouts are written straight to the record and nobody scores them: what is measured is the answer, the
-planner and the memory of the processes, which must not grow with the job.
+The cutouts are written straight to the record. What is measured is the answer; the planner, while the worker
+stands still; and then, when a worker whose engine only waits has scored them all, the peak memory of the API,
+the worker and the sweeper, which must not grow with the job.
 """
 
 import argparse
+import os
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.local_service import local_service
+from bench.local_service import LocalService, local_service
 from bench.process_tree import peak_mib, process_tree
 from bench.verdict import conclude
+from bench.waiting_program import waiting_program
 from cli.connection import local_client
 from cli.local.programs import Place, service_programs
 from cli.local.supervisor import Program
@@ -27,16 +32,17 @@ ANSWER_S = 1.0
 MEMORY_GROWTH = 1.2
 AT_ONCE = 10_000
 CONTENT = "0" * 64
-WITHOUT = ("worker", "trainer", "flower")
+MEASURED = ("api", "worker", "sweeper")
 TIMEOUT_S = 900.0
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds to the answer, cutouts planned per second, and peak memory in MiB by program."""
+    """Seconds to the answer, cutouts planned and scored per second, and peak memory in MiB by program."""
 
     answer_s: float
     planned_per_s: int
+    scored_per_s: int
     peak_mib: dict[str, int]
 
 
@@ -65,13 +71,22 @@ def main() -> int:
 
 
 def _measured(count: int) -> Measured:
-    with (
-        tempfile.TemporaryDirectory(prefix="deep-asteroids-planning-") as scratch,
-        local_service(Path(scratch) / "service", programs=_programs) as local,
-    ):
-        fill(local.record, count)
-        client = local_client(local.service.url, local.service.secrets_file)
-        client.models()  # logs in
+    with tempfile.TemporaryDirectory(prefix="deep-asteroids-planning-") as scratch:
+
+        def programs(place: Place, secrets: Secrets) -> Sequence[Program]:
+            ours = [p for p in service_programs(place, secrets) if p.name in ("api", "sweeper")]
+            return [*ours, waiting_program(place, "worker", statements=Path(scratch))]
+
+        with local_service(Path(scratch) / "service", programs=programs) as local:
+            return _measured_in(local, count)
+
+
+def _measured_in(local: LocalService, count: int) -> Measured:
+    fill(local.record, count)
+    roots = {name: local.service.record.processes[name].pid for name in MEASURED}
+    client = local_client(local.service.url, local.service.secrets_file)
+    client.models()  # logs in
+    with _standing_still(roots["worker"]):
         began = time.monotonic()
         job = str(client.submit_rescoring({})["job"])
         answered = time.monotonic()
@@ -80,22 +95,32 @@ def _measured(count: int) -> Measured:
                 raise TimeoutError(f"job {job} is not planned after {TIMEOUT_S:.0f} s")
             time.sleep(0.05)
         planned = time.monotonic()
-        progress = local.record.shards.progress(job)
-        if progress.items != count:
-            raise RuntimeError(f"{progress.items:,} of {count:,} cutouts were planned")
-        return Measured(
-            answer_s=round(answered - began, 3),
-            planned_per_s=round(count / (planned - answered)),
-            peak_mib={
-                name: sum(peak_mib(pid) for pid in process_tree(process.pid))
-                for name, process in local.service.record.processes.items()
-                if name in ("api", "sweeper")
-            },
+    local.wait(job, timeout_s=TIMEOUT_S)
+    scored = time.monotonic()
+    progress = local.record.shards.progress(job)
+    if (progress.items, progress.scored) != (count, count):
+        raise RuntimeError(
+            f"{progress.items:,} of {count:,} cutouts were planned, {progress.scored:,} scored"
         )
+    return Measured(
+        answer_s=round(answered - began, 3),
+        planned_per_s=round(count / (planned - answered)),
+        scored_per_s=round(count / (scored - planned)),
+        peak_mib={name: sum(map(peak_mib, process_tree(pid))) for name, pid in roots.items()},
+    )
 
 
-def _programs(place: Place, secrets: Secrets) -> Sequence[Program]:
-    return [program for program in service_programs(place, secrets) if program.name not in WITHOUT]
+@contextmanager
+def _standing_still(root: int) -> Iterator[None]:
+    """A process and those below it do nothing while the block runs."""
+    stopped = process_tree(root)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
 
 
 def fill(record: Record, count: int) -> None:

@@ -1,10 +1,13 @@
 """`python -m bench.waiting_worker`: a Celery worker whose engine and reader cost nothing.
 
 All else is as it is: claims, leases, heartbeats, journaled outcomes, production fields, closing. BENCH_BATCH
-is the engine's batch, BENCH_STATEMENTS a folder in which it counts what it asks of MongoDB.
+is the engine's batch, BENCH_RATE its cutouts/s (`inf`: at once), BENCH_STATEMENTS a folder in which it
+counts what it asks of MongoDB.
 """
 
+import math
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -29,12 +32,13 @@ PIXELS: Pixels = np.zeros((1, 1, 1), np.uint8)
 
 
 class WaitingEngine:
-    """Gives every cutout the same score."""
+    """Gives every cutout the same score, at a device's rate in cutouts/s or as fast as it can."""
 
     name, precision, device = "waiting-1", "none", "none"
 
-    def __init__(self) -> None:
+    def __init__(self, *, per_s: float = math.inf) -> None:
         self._versions: list[str] = []
+        self._per_s = per_s
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -54,6 +58,8 @@ class WaitingEngine:
 
     def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
         """One half for each."""
+        if self._per_s < math.inf:
+            time.sleep(len(batch) / self._per_s)
         return np.full((len(batch), len(versions)), 0.5, np.float32)
 
 
@@ -79,7 +85,7 @@ def _start(**_: object) -> None:
     reader = cast(Reader, WaitingReader())
     scorer = ShardScorer(
         open_record(settings, patience_s=30.0),
-        WaitingEngine(),
+        WaitingEngine(per_s=float(os.environ["BENCH_RATE"])),
         {"live": reader, "bulk": reader},
         scoring,
         worker=f"waiting:{os.getpid()}",

@@ -1,5 +1,6 @@
 """A job as people see it."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 from core.job import Job, JobState
 from core.training import Training
 from storage.record import Record
+from storage.workers import host_of
 
 
 class TrainingView(BaseModel):
@@ -27,8 +29,9 @@ class TrainingView(BaseModel):
 class JobView(BaseModel):
     """A job, and what became of its items so far, counted from its shards.
 
-    While it is being planned, `items` are those that are planned so far. `workers` tells, while it is worked
-    on, the cutouts/s of each worker during the last minute.
+    While it is being planned, `items` are those that are planned so far. While it is worked on, `workers`
+    tells the cutouts/s of each worker during the last minute, `hosts` of each host, and `rate` is their sum;
+    of a job that has ended `rate` is the mean.
     """
 
     id: str
@@ -52,6 +55,7 @@ class JobView(BaseModel):
     share: float | None
     paused: bool
     workers: dict[str, float]
+    hosts: dict[str, float]
     training: TrainingView | None
 
 
@@ -59,7 +63,8 @@ def view_of(record: Record, job: Job) -> JobView:
     """A job with its progress, as the record has it now."""
     progress = record.shards.progress(job.id)
     training = record.trainings.get(job.id) if job.kind == "train" else None
-    rate = _rate(job, progress.done)
+    workers = {} if job.state.ended else record.shards.worker_rates(job.id)
+    rate = sum(workers.values()) or _mean_rate(record, job, progress.done)
     return JobView(
         id=job.id,
         kind=job.kind,
@@ -81,7 +86,8 @@ def view_of(record: Record, job: Job) -> JobView:
         rank=job.rank,
         share=job.share,
         paused=job.paused,
-        workers={} if job.state.ended else record.shards.worker_rates(job.id),
+        workers=workers,
+        hosts=_by_host(workers),
         training=None if training is None else _training(training),
     )
 
@@ -97,10 +103,19 @@ def _training(training: Training) -> TrainingView:
     )
 
 
-def _rate(job: Job, done: int) -> float | None:
-    """Items per second since somebody began to work on the job."""
+def _by_host(workers: Mapping[str, float]) -> dict[str, float]:
+    """The sum of the rates of each host's workers, whose names are host:device."""
+    hosts: dict[str, float] = {}
+    for name, rate in workers.items():
+        host = host_of(name)
+        hosts[host] = hosts.get(host, 0.0) + rate
+    return hosts
+
+
+def _mean_rate(record: Record, job: Job, done: int) -> float | None:
+    """Items per second since somebody began to work on the job; None where nobody works on it now."""
     began = job.started or job.created
-    if began is None or not done:
+    if began is None or not done or not (job.state.ended or record.shards.leased(job.id)):
         return None
     return done / max(((job.finished or datetime.now(UTC)) - began).total_seconds(), 0.001)
 

@@ -1,5 +1,6 @@
 """Waiting for a job to end, its progress on one line of standard error."""
 
+import os
 import sys
 import time
 from typing import Any, TextIO
@@ -28,7 +29,8 @@ class ProgressLine:
         if text == self._shown or (not self._over and now - self._shown_at < PLAIN_EVERY_S):
             return
         if self._over:
-            self._stream.write(f"\r{text[:120]:{min(len(self._shown), 120)}}")
+            width = self._width()
+            self._stream.write(f"\r{text[:width]:{min(len(self._shown), width)}}")
         else:
             self._stream.write(f"{text}\n")
         self._stream.flush()
@@ -37,8 +39,16 @@ class ProgressLine:
     def end(self) -> None:
         """Clear the line."""
         if self._over and self._shown:
-            self._stream.write(f"\r{'':{min(len(self._shown), 120)}}\r")
+            self._stream.write(f"\r{'':{min(len(self._shown), self._width())}}\r")
             self._stream.flush()
+
+    def _width(self) -> int:
+        """What fits into one line of the terminal: one column more, and it would scroll."""
+        try:
+            columns = os.get_terminal_size(self._stream.fileno()).columns
+        except OSError:
+            columns = 0
+        return (columns or 80) - 1
 
 
 def await_job(client: Client, job_id: str) -> dict[str, Any]:
@@ -108,11 +118,10 @@ def _scoring_told(job: dict[str, Any]) -> str:
         words.append(f"{job['rejected']:,} rejected")
     if job["rate"]:
         words.append(f"{job['rate']:.1f}/s")
-    if len(job.get("workers") or ()) > 1 and not has_ended(job):
-        rates = sorted(job["workers"].items())
-        words.append(f"{count(len(rates), 'worker')} ({', '.join(f'{rate:.0f}' for _, rate in rates)}/s)")
     if job["seconds_left"] and not has_ended(job):
         words.append(f"{duration(job['seconds_left'])} left")
+    if len(job.get("workers") or ()) > 1 and not has_ended(job):
+        words.append(_workers_told(job["workers"]))
     if job["state"] == "planning":
         words.append("still being planned")
     if job.get("paused"):
@@ -120,3 +129,18 @@ def _scoring_told(job: dict[str, Any]) -> str:
     elif not done and not has_ended(job):
         words.append("waiting for a worker")
     return ", ".join(words)
+
+
+def _workers_told(workers: dict[str, float]) -> str:
+    """Who does how much: each worker of one host, the hosts where there are several."""
+    by_host: dict[str, list[float]] = {}
+    for name, rate in sorted(workers.items()):
+        by_host.setdefault(name.partition(":")[0], []).append(rate)
+    if len(by_host) == 1:
+        [rates] = by_host.values()
+        return f"{count(len(rates), 'worker')} ({', '.join(f'{rate:.0f}' for rate in rates)}/s)"
+    hosts = (
+        f"{host} {sum(rates):.0f}/s" + (f" by {len(rates)}" if len(rates) > 1 else "")
+        for host, rates in by_host.items()
+    )
+    return f"{count(len(workers), 'worker')} ({', '.join(hosts)})"

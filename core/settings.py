@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from core.errors import Misconfigured
 from core.family import FAMILIES, NAME, RESERVED, Family
+from core.gpus import WANTED
 from core.instrument import DEFAULT_INSTRUMENT, Instrument
 from core.legacy import is_legacy
 
@@ -82,6 +83,19 @@ class Scoring(BaseModel):
     heartbeat_s: float = Field(2.5, gt=0)
     sweep_s: float = Field(3.0, gt=0)
     fetch_attempts: int = Field(3, gt=0)
+    gpus: str | None = Field(
+        None, description="all, or indices such as 0,2: a process for each; none: the first, or the CPU"
+    )
+    allow_cpu: bool = Field(
+        False, description="score on the CPU where GPUs are there or wanted, and unusable"
+    )
+
+    @field_validator("gpus")
+    @classmethod
+    def _all_or_indices(cls, gpus: str | None) -> str | None:
+        if gpus is not None and not WANTED.match(gpus):
+            raise ValueError(f"GPUs {gpus!r}; expected all, or indices such as 0,2")
+        return gpus
 
 
 class Training(BaseModel):

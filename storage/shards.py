@@ -13,6 +13,7 @@ from core.job import Item, Lease, Priority, Progress, Rejection, ShardResult
 from storage.database import Document, Mongo
 
 RECENT = 20
+SILENCE_MS = 5000  # a worker is not thought gone sooner
 _DUPLICATE_KEY = 11000
 _EXPIRED = {"state": "leased", "$expr": {"$lt": ["$lease_until", "$$NOW"]}}
 _CLAIMABLE = {"$or": [{"state": "waiting"}, _EXPIRED]}
@@ -171,16 +172,36 @@ class ShardRepository:
         return median(rates) if rates else None
 
     def worker_rates(self, job: str, *, seconds: float = 60.0) -> dict[str, float]:
-        """Cutouts/s of each worker that closed shards of a job within the last seconds, by its name."""
-        now = datetime.now(UTC)
-        since = now - timedelta(seconds=seconds)
+        """Cutouts/s of each worker of a job, by its name, from the shards it closed within the last seconds.
+
+        Who has closed none for three times as long as its longest took is not there any more.
+        """
+        ago = {"$dateSubtract": {"startDate": "$$NOW", "unit": "millisecond", "amount": int(seconds * 1000)}}
         pipeline: list[Mapping[str, Any]] = [
-            {"$match": {"_id.job": job, "state": "done", "closed": {"$gte": since}}},
-            {"$group": {"_id": "$worker", "size": {"$sum": "$size"}, "first": {"$min": "$claimed"}}},
+            {"$match": {"_id.job": job, "state": "done", "$expr": {"$gte": ["$closed", ago]}}},
+            {
+                "$group": {
+                    "_id": "$worker",
+                    "size": {"$sum": "$size"},
+                    "first": {"$min": "$claimed"},
+                    "last": {"$max": "$closed"},
+                    "longest_ms": {"$max": {"$subtract": ["$closed", "$claimed"]}},
+                }
+            },
+            {"$match": {"first": {"$ne": None}}},
+            {
+                "$project": {
+                    "size": True,
+                    "longest_ms": True,
+                    "took_ms": {"$subtract": ["$last", "$first"]},
+                    "silent_ms": {"$subtract": ["$$NOW", "$last"]},
+                }
+            },
         ]
         return {
-            d["_id"]: d["size"] / max((now - max(since, d["first"] or since)).total_seconds(), 0.001)
+            d["_id"]: 1000 * d["size"] / max(d["took_ms"], 1)
             for d in self._shards.aggregate(pipeline)
+            if d["silent_ms"] <= max(SILENCE_MS, 3 * d["longest_ms"])
         }
 
     def leased(self, job: str) -> int:

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from itertools import chain, count
 
-from storage.database import Mongo
+from pymongo.errors import DuplicateKeyError
+
+from storage.database import Document, Mongo
 
 FRESH_S = 15.0
 
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """A scoring process: host and pid, what it computes on, which versions it holds, what it has done."""
+    """A scoring process: its name by host and device, what it computes on, what it holds and has done."""
 
     name: str
     engine: str
@@ -19,28 +21,68 @@ class WorkerInfo:
     versions: tuple[str, ...]
     scored: int
     rss_bytes: int
+    pid: int = 0
+
+
+def host_of(name: str) -> str:
+    """The host of a worker's name, `host:gpu0`."""
+    return name.partition(":")[0]
 
 
 class WorkerRepository:
-    """The collection `workers`."""
+    """The collection `workers`. Ages are by the database's clock."""
 
     def __init__(self, database: Mongo) -> None:
         self._workers = database["workers"]
 
-    def report(self, worker: WorkerInfo) -> None:
-        """Note that this worker is there and ready."""
-        fields = asdict(worker) | {"versions": list(worker.versions), "at": datetime.now(UTC)}
-        fields.pop("name")
-        self._workers.update_one({"_id": worker.name}, {"$set": fields}, upsert=True)
+    def report(self, worker: WorkerInfo, *, token: str) -> str:
+        """Note that this worker is there and ready; returns the name that it goes by.
 
-    def leave(self, name: str) -> None:
+        Names are of one holder each, known by its token: where another holds `host:gpu0` (a second process
+        on that device, or a host of the same name), this one is `host:gpu0-2`, or the next that is free. Who
+        has not reported for 15 s holds no name any more.
+        """
+        fields = asdict(worker) | {"versions": list(worker.versions), "token": token}
+        del fields["name"]
+        device = worker.name.partition(":")[2]
+        first = f"{host_of(worker.name)}:{device.partition('-')[0]}"
+        names = chain((worker.name, first), (f"{first}-{n}" for n in count(2)))
+        return next(name for name in names if self._take(name, token, fields))
+
+    def leave(self, name: str, *, token: str) -> None:
         """Note that this worker has ended."""
-        self._workers.delete_one({"_id": name})
+        self._workers.delete_one({"_id": name, "token": token})
 
     def ready(self) -> Sequence[WorkerInfo]:
         """The workers that reported within the last 15 s."""
-        since = datetime.now(UTC) - timedelta(seconds=FRESH_S)
         return [
-            WorkerInfo(d["_id"], d["engine"], d["device"], tuple(d["versions"]), d["scored"], d["rss_bytes"])
-            for d in self._workers.find({"at": {"$gte": since}})
+            WorkerInfo(
+                d["_id"],
+                d["engine"],
+                d["device"],
+                tuple(d["versions"]),
+                d["scored"],
+                d["rss_bytes"],
+                d.get("pid", 0),
+            )
+            for d in self._workers.find(_aged("$gte")).sort("_id", 1)
         ]
+
+    def is_ready(self, token: str) -> bool:
+        """Whether the worker of this token reported within the last 15 s."""
+        return self._workers.find_one({"token": token} | _aged("$gte"), {"_id": True}) is not None
+
+    def _take(self, name: str, token: str, fields: Document) -> bool:
+        """Write the report under a name, unless another holds it."""
+        change = {"$set": fields, "$currentDate": {"at": True}}
+        try:
+            self._workers.update_one({"_id": name, "token": token}, change, upsert=True)
+        except DuplicateKeyError:
+            return self._workers.update_one({"_id": name} | _aged("$lt"), change).matched_count == 1
+        return True
+
+
+def _aged(comparison: str) -> Document:
+    """A query for reports that are younger (`$gte`) or older (`$lt`) than 15 s."""
+    since = {"$dateSubtract": {"startDate": "$$NOW", "unit": "millisecond", "amount": int(FRESH_S * 1000)}}
+    return {"$expr": {comparison: ["$at", since]}}

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import socket
 import sys
 import threading
@@ -39,7 +40,7 @@ def main() -> int:
     planner = Planner(
         record,
         settings.scoring,
-        name=f"{socket.gethostname()}:{os.getpid()}",
+        name=_planner_name(),
         tell=partial(tell_owed, record, messenger, "bulk"),
     )
     planning = threading.Thread(target=planner.run, args=[stop], name="planner", daemon=True)
@@ -54,6 +55,11 @@ def main() -> int:
     finally:
         stop.set()  # a plan that is left goes on elsewhere when its lease has run out
     return 0
+
+
+def _planner_name() -> str:
+    """Nobody else's: hosts may have one name, and their processes one number."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 if __name__ == "__main__":

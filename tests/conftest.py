@@ -51,6 +51,7 @@ def settings(
 ) -> Settings:
     """Settings on the shared servers, with a database and a folder of this test."""
     monkeypatch.setenv("DA_REDIS_URL", redis_url)  # Celery reads it once, when the app is first used
+    monkeypatch.setenv("DA_SCORING__ALLOW_CPU", "true")  # the locked requirements for tests are the CPU's
     return settings_for(mongo_url, redis_url, mongo_database, tmp_path)
 
 

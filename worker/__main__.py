@@ -6,8 +6,8 @@ With `--train` one for the queue of trainings instead, with one training process
 import argparse
 import os
 import signal
-import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -15,53 +15,90 @@ from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
-from core.errors import ServiceError
+from core.errors import Misconfigured, ServiceError
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
+from worker.seat import Seat, take_seat
 
 IDLE_CHECK_S = 2.0
 IDLE_ROUNDS = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Work until SIGTERM; finishes the shard at hand first."""
+    """Work until SIGTERM; finishes the shard at hand first. Exits 78 where its device can't be used."""
+    args = _arguments(argv)
+    try:
+        settings = load_settings()
+        configure_logging(settings.log_level)
+        settings.required_mongo_url()
+        settings.required_redis_url()
+        if args.train:
+            return _train(settings)
+        settings.scoring.allow_cpu |= args.allow_cpu
+        with tempfile.NamedTemporaryFile(prefix="worker-fault-") as faults:
+            seat = take_seat(settings.scoring, wanted=args.gpus, faults=Path(faults.name))
+            return _score(settings, seat, until_idle=args.exit_when_idle)
+    except ServiceError as error:
+        return _fail(str(error), os.EX_CONFIG if isinstance(error, Misconfigured) else 1)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="worker", description="Score shards with the networks in production."
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--exit-when-idle", action="store_true", help="end when there is no work")
     what.add_argument("--train", action="store_true", help="train networks instead of scoring with them")
+    parser.add_argument(
+        "--gpus", metavar="all | 0,2", help="`./streaks worker` starts a process for each; none: the first"
+    )
+    parser.add_argument(
+        "--allow-cpu", action="store_true", help="score on the CPU where a GPU is there and can't be used"
+    )
     args = parser.parse_args(argv)
-    try:
-        settings = load_settings()
-        configure_logging(settings.log_level)
-        settings.required_mongo_url()
-        settings.required_redis_url()
-    except ServiceError as error:
-        sys.stderr.write(f"worker: {error}\n")
-        return 1
-    if args.exit_when_idle:
-        threading.Thread(target=_end_when_idle, args=[settings], name="idle", daemon=True).start()
-    _work(settings, train=args.train)
+    if args.train and (args.gpus or args.allow_cpu):
+        parser.error("a training takes the device of the setting training.device; expected no --gpus with it")
+    return args
+
+
+def _fail(sentence: str, status: int) -> int:
+    sys.stderr.write(f"worker: {sentence}\n")
+    return status
+
+
+def _score(settings: Settings, seat: Seat, *, until_idle: bool) -> int:
+    """Score on a device until SIGTERM; returns the exit status."""
+    from tasks.queues import QUEUE_OF
+
+    sys.stderr.write(f"worker: scoring on {seat.told}\n")
+    seat.leave()
+    if until_idle:
+        threading.Thread(target=_end_when_idle, args=[settings, seat], name="idle", daemon=True).start()
+    queues = ",".join(QUEUE_OF[priority] for priority in ("live", "bulk"))
+    _work(settings, module="worker.process", queues=queues, name=f"score-{seat.device}-{seat.token}@%h")
+    complaint = seat.complaint()
+    return 0 if complaint is None else _fail(*complaint)
+
+
+def _train(settings: Settings) -> int:
+    from tasks.queues import TRAIN
+
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # the device may be shared
+    one_each = ("--max-tasks-per-child", "1")
+    _work(settings, *one_each, module="worker.training_process", queues=TRAIN, name=f"train-{os.getpid()}@%h")
     return 0
 
 
-def _work(settings: Settings, *, train: bool) -> None:
+def _work(settings: Settings, *more: str, module: str, queues: str, name: str) -> None:
     """Be a Celery worker until SIGTERM."""
     from tasks.app import app
-    from tasks.queues import QUEUE_OF, TRAIN
 
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # the device may be shared
-    module = "worker.training_process" if train else "worker.process"
     app.conf.imports = (*app.conf.imports, module)
-    queues = TRAIN if train else ",".join(QUEUE_OF[priority] for priority in ("live", "bulk"))
-    name = f"{'train' if train else 'score'}-{os.getpid()}@%h"
-    options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level]
-    options += ["--max-tasks-per-child", "1"] if train else []
+    options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level, *more]
     app.worker_main(["worker", "-Q", queues, "-n", name, *options])
 
 
-def _end_when_idle(settings: Settings) -> None:
+def _end_when_idle(settings: Settings, seat: Seat) -> None:
     """SIGTERM this process once its child is ready and no job has been open for a few rounds."""
     from storage.record import open_record
 
@@ -70,20 +107,11 @@ def _end_when_idle(settings: Settings) -> None:
     while idle < IDLE_ROUNDS:
         time.sleep(IDLE_CHECK_S)
         try:
-            ready = any(_is_child(worker.name) for worker in record.workers.ready())
+            ready = record.workers.is_ready(seat.token)
             idle = idle + 1 if ready and not record.jobs.open_ids() else 0
         except PyMongoError:
             idle = 0
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _is_child(worker: str) -> bool:
-    """Whether this process started the scoring process of this name, host:pid."""
-    host, _, pid = worker.rpartition(":")
-    status = Path("/proc") / pid / "status"
-    return (
-        host == socket.gethostname() and status.exists() and f"PPid:\t{os.getpid()}\n" in status.read_text()
-    )
 
 
 if __name__ == "__main__":

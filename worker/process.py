@@ -26,6 +26,7 @@ from tasks import context
 from worker.engine import Engine
 from worker.reader import Reader
 from worker.scorer import ShardScorer
+from worker.seat import Seat, seat_of_this_process
 
 _log = logging.getLogger(__name__)
 REPORT_EVERY_S = 5.0
@@ -36,8 +37,9 @@ PATIENCE_S = 30.0  # a mongod that restarts is back within this time
 class ScoringProcess:
     """One engine with the production networks, and the thread that reports it."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
+    def __init__(self, settings: Settings, engine: Engine, seat: Seat) -> None:
+        self.name = f"{socket.gethostname()}:{seat.device}"
+        self._token = seat.token
         self._record = open_record(settings, patience_s=PATIENCE_S)
         self._engine = engine
         self._stop = threading.Event()
@@ -52,12 +54,13 @@ class ScoringProcess:
         self.scorer.load(versions)
         self._report()
         threading.Thread(target=self._keep_reporting, name="presence", daemon=True).start()
-        _log.info("ready", extra={"versions": versions, "engine": self._engine.name, "worker": self.name})
+        where = {"worker": self.name, "device": self._engine.device, "engine": self._engine.name}
+        _log.info("ready", extra=where | {"versions": versions})
 
     def stop(self) -> None:
         """Say that this worker has ended."""
         self._stop.set()
-        self._record.workers.leave(self.name)
+        self._record.workers.leave(self.name, token=self._token)
         self._record.close()
 
     def _keep_reporting(self) -> None:
@@ -68,16 +71,16 @@ class ScoringProcess:
                 _log.warning("presence not reported: %s", type(error).__name__)
 
     def _report(self) -> None:
-        self._record.workers.report(
-            WorkerInfo(
-                name=self.name,
-                engine=self._engine.name,
-                device=self._engine.device,
-                versions=self._engine.versions,
-                scored=self.scorer.scored,
-                rss_bytes=_rss_bytes(),
-            )
+        info = WorkerInfo(
+            name=self.name,
+            engine=self._engine.name,
+            device=self._engine.device,
+            versions=self._engine.versions,
+            scored=self.scorer.scored,
+            rss_bytes=_rss_bytes(),
+            pid=os.getpid(),
         )
+        self.name = self.scorer.worker = self._record.workers.report(info, token=self._token)
 
 
 def _scorer(settings: Settings, record: Record, engine: Engine, name: str) -> ShardScorer:
@@ -113,25 +116,31 @@ _processes: list[ScoringProcess] = []
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _start(**_: object) -> None:
-    from worker.tensorflow_engine import TensorFlowEngine  # up to 20 s, in the pool's child only
-
     settings = load_settings()
     configure_logging(settings.log_level)
+    seat = seat_of_this_process()
     try:
-        process = _started(settings, TensorFlowEngine(settings.scoring.batch_sizes))
-    except Exception:  # noqa: BLE001  Celery would log it and go on with a process that can't score
+        from worker.tensorflow_engine import TensorFlowEngine, why_no_gpu  # up to 20 s, in the child only
+
+        engine = TensorFlowEngine(settings.scoring.batch_sizes)
+        found = seat.checked(engine.device, why_no_gpu())
+        if found.device != seat.device:
+            _log.warning("TensorFlow can't use %s, and the CPU is allowed: it scores there", seat.told)
+        process = _started(settings, engine, found)
+    except Exception as error:  # noqa: BLE001  Celery would log it and go on with a process that can't score
         _log.critical("this worker can't score and ends", exc_info=True)
+        seat.complain(error)
         os.kill(os.getppid(), signal.SIGTERM)
         return
     context.bind_scorer(process.scorer)
     _processes.append(process)
 
 
-def _started(settings: Settings, engine: Engine) -> ScoringProcess:
+def _started(settings: Settings, engine: Engine, seat: Seat) -> ScoringProcess:
     """A process that is ready; waits for a record that is away."""
     while True:
         try:
-            process = ScoringProcess(settings, engine)
+            process = ScoringProcess(settings, engine, seat)
             process.start()
         except (PyMongoError, Unavailable) as error:
             _log.error("not ready, trying again: %s: %s", type(error).__name__, error)

@@ -41,7 +41,7 @@ class ShardScorer:
         worker: str,
     ) -> None:
         self._record, self._engine, self._readers = record, engine, readers
-        self._settings, self._worker = settings, worker
+        self._settings, self.worker = settings, worker
         self._batch = max(settings.batch_sizes)
         self._recipes: dict[str, str] = {}
         self._looked = 0.0
@@ -69,13 +69,13 @@ class ShardScorer:
 
         A message that is doubled, late or wrong brings nothing but another look at the record.
         """
-        lease = self._record.shards.claim(job, n, worker=self._worker, priority="live")
+        lease = self._record.shards.claim(job, n, worker=self.worker, priority="live")
         if lease is not None:
             self._work(lease)
             return
         passing_over = self._sated()
         while lease := self._record.shards.claim_waiting(
-            "bulk", worker=self._worker, passing_over=passing_over
+            "bulk", worker=self.worker, passing_over=passing_over
         ):
             if self._work(lease):
                 return
@@ -148,7 +148,7 @@ class ShardScorer:
             for i, item in items.items()
             if i not in rejections and (_is_unread(item) or item.cutout not in done)
         ]
-        provenance = {"job": job.id, "shard": lease.n, "worker": self._worker}
+        provenance = {"job": job.id, "shard": lease.n, "worker": self.worker}
         provenance |= {"engine": self._engine.name, "precision": self._engine.precision}
         with ShardLedger(self._record, job, lease, rejections=rejections, provenance=provenance) as ledger:
             for batch in self._batches(job, lease, todo):
@@ -221,7 +221,7 @@ class ShardScorer:
         if not self._record.shards.any_live():  # a claim, even of nothing, waits for the journal
             return
         refused: set[str] = set()
-        while lease := self._record.shards.claim_waiting("live", worker=self._worker, passing_over=refused):
+        while lease := self._record.shards.claim_waiting("live", worker=self.worker, passing_over=refused):
             try:
                 if not self._work(lease):
                     refused.add(lease.job)

@@ -18,6 +18,16 @@ _log = logging.getLogger(__name__)
 SETS_HELD = 4  # of versions that run together; each has its own copy of their weights
 
 
+def why_no_gpu() -> str:
+    """The likely reason, where TensorFlow lists no GPU on a host that has one."""
+    if not tf.test.is_built_with_cuda():
+        return (
+            "this TensorFlow is built without CUDA; "
+            "`.venv/bin/pip install --require-hashes --no-deps -r requirements-gpu.txt` brings one with it"
+        )
+    return "it lists no GPU: the driver and its CUDA libraries do not fit, or are missing (see its log above)"
+
+
 class TensorFlowEngine:
     """Runs networks in batches of fixed sizes: what is over is cut, what is under is padded."""
 

@@ -3,11 +3,10 @@
 import importlib.util
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from core.errors import Misconfigured
-
-GPUS = Path("/proc/driver/nvidia/gpus")
+from core.gpus import choose, host_gpus
+from core.settings import Scoring
 
 
 @dataclass(frozen=True)
@@ -26,27 +25,26 @@ class TrainingDevice:
     precision: str
 
 
-def training_device(wanted: str) -> TrainingDevice:
-    """The device for the setting `training.device`.
+def training_device(wanted: str, scoring: Scoring) -> TrainingDevice:
+    """The device for the setting `training.device`, beside scoring as it is set.
 
-    Scoring uses the first GPU, or the CPU where there is none. `auto` is the last of several GPUs, the only
-    one, or the CPU. Raises Misconfigured when the wanted GPU is not there.
+    `auto` is the last GPU that scoring leaves, else the last, which is then shared; or the CPU of a host that
+    has no GPU. Raises Misconfigured when the wanted GPU is not there, or none that is there can be used.
     """
-    gpus = visible_gpus()
-    if wanted == "cpu" or (wanted == "auto" and not gpus):
-        return TrainingDevice("-1", shared=not gpus, precision="float32")
-    n = len(gpus) - 1 if wanted == "auto" else int(wanted.removeprefix("gpu:"))
-    if n >= len(gpus):
-        raise Misconfigured(f"training.device is {wanted!r}, and this host shows {len(gpus)} GPUs")
-    return TrainingDevice(gpus[n], shared=n == 0, precision="bfloat16")
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA names them."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [name for name in given.split(",") if name.strip() and name.strip() != "-1"]
-    return [str(n) for n in range(len(list(GPUS.iterdir())))] if GPUS.is_dir() else []
+    host = host_gpus()
+    if wanted == "cpu":
+        return TrainingDevice("-1", shared=not host.gpus, precision="float32")
+    taken = choose(scoring.gpus, host, allow_cpu=scoring.allow_cpu)
+    if wanted == "auto":
+        if not host.gpus:
+            return TrainingDevice("-1", shared=True, precision="float32")
+        gpu = ([gpu for gpu in host.gpus if gpu not in taken] or list(host.gpus))[-1]
+    else:
+        n = int(wanted.removeprefix("gpu:"))
+        if n >= len(host.gpus):
+            raise Misconfigured(f"training.device is {wanted!r}, and this host shows {len(host.gpus)} GPUs")
+        gpu = host.gpus[n]
+    return TrainingDevice(gpu.uuid, shared=gpu in taken, precision="bfloat16")
 
 
 def prepare_process(device: TrainingDevice) -> None:

@@ -42,7 +42,7 @@ def _start(**_: object) -> None:
     configure_logging(settings.log_level)
     try:
         os.nice(settings.training.niceness)
-        device = training_device(settings.training.device)
+        device = training_device(settings.training.device, settings.scoring)
         prepare_process(device)
         record = open_record(settings, patience_s=PATIENCE_S)
         _records.append(record)

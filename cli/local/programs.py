@@ -1,15 +1,18 @@
 """Which programs make up the service on one machine, and how each says that it is ready."""
 
 import os
+import secrets as chance
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from cli.local.ports import reachable
-from cli.local.readiness import flower_answers, has_worker, is_healthy
+from cli.local.readiness import flower_answers, has_workers, is_healthy
 from cli.local.supervisor import Program
-from core.settings import Secrets
+from core.gpus import SEAT_TOKEN, choose, host_gpus
+from core.settings import Secrets, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAIN_S = 30.0
@@ -53,7 +56,10 @@ ProgramsFor = Callable[[Place, Secrets], Sequence[Program]]
 
 
 def service_programs(place: Place, secrets: Secrets) -> list[Program]:
-    """The API, a worker, one that trains, the sweeper and Flower, in the order a reader would meet them."""
+    """The API, the workers, one that trains, the sweeper and Flower, in the order a reader would meet them.
+
+    Raises Misconfigured where the GPUs that the settings name can't be used.
+    """
     env: Mapping[str, str] = place.environment()
     host = reachable(place.host)
     account = (
@@ -66,14 +72,7 @@ def service_programs(place: Place, secrets: Secrets) -> list[Program]:
             env,
             ready=lambda: is_healthy(place.port, host=host),
         ),
-        Program(
-            "worker",
-            _python("worker"),
-            env,
-            ready=lambda: has_worker(place.port, host=host),
-            grace_s=DRAIN_S,
-            ready_timeout_s=300.0,
-        ),
+        *_workers(place, env),
         Program("trainer", _python("worker", "--train"), env, grace_s=DRAIN_S),
         Program("sweeper", _python("tasks.sweeper"), env),
         Program(
@@ -89,6 +88,43 @@ def api_command(host: str, port: int, *options: str) -> tuple[str, ...]:
     """The command line of an API that listens there."""
     listen = ("--host", host, "--port", str(port), "--no-access-log", *options)
     return _python("uvicorn", "--factory", "api.main:create_app", *listen)
+
+
+def scoring_programs(
+    arguments: Sequence[str], env: Mapping[str, str], *, gpus: str, allow_cpu: bool
+) -> list[Program]:
+    """A worker for each of these GPUs, pinned to it: `worker-gpu0`, `worker-gpu2`, …
+
+    Raises Misconfigured as `core.gpus.choose` does.
+    """
+    return [
+        _worker("worker", arguments, env)
+        if gpu is None
+        else _worker(f"worker-gpu{gpu.index}", ("--gpus", gpu.index, *arguments), env)
+        for gpu in choose(gpus, host_gpus(), allow_cpu=allow_cpu)
+    ]
+
+
+def _worker(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> Program:
+    return Program(
+        name,
+        _python("worker", *arguments),
+        {**env, SEAT_TOKEN: chance.token_hex(8)},
+        grace_s=DRAIN_S,
+        ready_timeout_s=300.0,
+        group="workers",
+    )
+
+
+def _workers(place: Place, env: Mapping[str, str]) -> list[Program]:
+    """The scoring workers of the service: one, or one for each GPU that the settings name."""
+    scoring = load_settings().scoring
+    if scoring.gpus is None:
+        programs = [_worker("worker", (), env)]
+    else:
+        programs = scoring_programs((), env, gpus=scoring.gpus, allow_cpu=scoring.allow_cpu)
+    ready = partial(has_workers, place.port, len(programs), host=reachable(place.host))
+    return [replace(program, ready=ready) for program in programs]
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

@@ -42,10 +42,10 @@ def readiness(port: int, *, host: str = LOOPBACK) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def has_worker(port: int, *, host: str = LOOPBACK) -> bool:
-    """Whether at least one worker has loaded its networks and takes work."""
+def has_workers(port: int, wanted: int = 1, *, host: str = LOOPBACK) -> bool:
+    """Whether at least so many workers have loaded their networks and take work."""
     workers = readiness(port, host=host).get("checks", {}).get("workers", 0)
-    return isinstance(workers, int) and workers > 0
+    return isinstance(workers, int) and workers >= wanted
 
 
 def flower_answers(port: int, account: tuple[str, str]) -> bool:

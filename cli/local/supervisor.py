@@ -1,16 +1,18 @@
 """Keep a set of processes running: start them in order, restart what dies, stop them in reverse."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from cli.local.children import Child
 from cli.local.embedded import EmbeddedServer
 from cli.local.guardian import Guardian
-from core.errors import ServiceError, Unavailable
+from core.errors import Misconfigured, ServiceError, Unavailable
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 30.0
@@ -30,6 +32,8 @@ class Program:
     ready : whether it does its work; asked only while it runs.
     grace_s : how long it may take to end after SIGTERM.
     ready_timeout_s : how long it may take to become ready, before starting counts as failed.
+    group : programs of one group that follow each other are asked to end together.
+    may_end : whether it is done, and not dead, once it has ended with status 0.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Program:
     ready: Callable[[], bool] = lambda: True
     grace_s: float = 10.0
     ready_timeout_s: float = 60.0
+    group: str = ""
+    may_end: bool = False
 
 
 @dataclass
@@ -51,11 +57,18 @@ class _Kept:
     ready_timeout_s: float
     child: Child
     ready: bool = False
+    group: str = ""
+    may_end: bool = False
     started_at: float = field(default_factory=time.monotonic)
     start_at: float | None = None
     asked_at: float = 0.0
     delay_s: float = FIRST_DELAY_S
     deaths_before_ready: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended for good."""
+        return self.may_end and self.child.poll() == 0
 
     def last_words(self) -> str:
         return f"its log {self.child.log} says:\n{self.child.said()}"
@@ -109,6 +122,7 @@ class Supervisor:
             launch = partial(self._start_program, program)
             limits = (program.grace_s, program.ready_timeout_s)
             kept = _Kept(program.name, launch, program.ready, *limits, launch())
+            kept.group, kept.may_end = program.group, program.may_end
             self._kept_programs.append(kept)
             self._note_start(kept)
         began = time.monotonic()
@@ -118,9 +132,14 @@ class Supervisor:
                 _raise_if_hopeless(kept, time.monotonic() - began)
 
     def watch(self, should_stop: threading.Event) -> None:
-        """Restart what dies, until asked to stop."""
-        while not should_stop.wait(0.2):
+        """Restart what dies, until asked to stop or all programs have ended for good."""
+        while not should_stop.wait(0.2) and not self.done:
             self.step()
+
+    @property
+    def done(self) -> bool:
+        """Whether there were programs and all of them have ended for good."""
+        return bool(self._kept_programs) and all(kept.done for kept in self._kept_programs)
 
     def step(self) -> None:
         """Look at each process once: note its death, restart it when it is time, ask if it is ready."""
@@ -130,15 +149,18 @@ class Supervisor:
                 if now >= kept.start_at:
                     self._launch_again(kept)
             elif not kept.child.alive:
-                self._note_death(kept, now)
+                if kept.done:
+                    kept.ready = True
+                else:
+                    self._note_death(kept, now)
             elif not kept.ready and now - kept.asked_at >= READY_CHECK_S:
                 kept.asked_at = now
                 kept.ready = kept.is_ready()
 
     def stop(self) -> None:
         """Stop everything in the reverse order of its start, the servers last."""
-        for kept in reversed(self._kept_programs):
-            self._stop_program(kept)
+        for _, group in groupby(reversed(self._kept_programs), key=lambda kept: kept.group or kept.name):
+            self._stop_programs(list(group))
         for server in reversed(self.servers):
             server.stop(grace_s=2.0 if self._hurry.is_set() else 30.0)
             if server.process is not None:
@@ -149,14 +171,16 @@ class Supervisor:
         log = self._logs / f"{program.name}.log"
         return Child(program.name, program.argv, log=log, env=program.env, cwd=self._cwd)
 
-    def _stop_program(self, kept: _Kept) -> None:
-        deadline = time.monotonic() + kept.grace_s
-        kept.child.terminate()
-        while kept.child.wait(0.1) is None:
-            if self._hurry.is_set() or time.monotonic() > deadline:
-                self._say(f"{kept.name} is killed: it did not end by itself")
-                kept.child.kill()
-        self._guardian.forget(kept.child.pid)
+    def _stop_programs(self, together: Sequence[_Kept]) -> None:
+        asked_at = time.monotonic()
+        for kept in together:
+            kept.child.terminate()
+        for kept in together:
+            while kept.child.wait(0.1) is None:
+                if self._hurry.is_set() or time.monotonic() > asked_at + kept.grace_s:
+                    self._say(f"{kept.name} is killed: it did not end by itself")
+                    kept.child.kill()
+            self._guardian.forget(kept.child.pid)
 
     def _launch_again(self, kept: _Kept) -> None:
         try:
@@ -194,6 +218,8 @@ def _start_server(server: EmbeddedServer) -> Child:
 
 
 def _raise_if_hopeless(kept: _Kept, waited_s: float) -> None:
+    if kept.deaths_before_ready and kept.child.poll() == os.EX_CONFIG:
+        raise Misconfigured(f"{kept.name} can't start; {kept.last_words()}")
     if kept.deaths_before_ready >= DEATHS_BEFORE_READY:
         raise Unavailable(f"{kept.name} keeps ending as it starts; {kept.last_words()}")
     if not kept.ready and waited_s > kept.ready_timeout_s:

@@ -81,6 +81,7 @@ def fresh_settings() -> Settings:
     for name in _OWN:  # the processes of the service read the environment, too
         os.environ.pop(name, None)
     os.environ["DA_BLOB_URL"] = f"file://{state_dir}/blobs"
+    os.environ.setdefault("DA_SCORING__ALLOW_CPU", "true")  # the requirements that it installs are the CPU's
     return load_settings(
         state_dir=state_dir, secrets_file=state_dir / "secrets.json", mongo_url=None, redis_url=None
     )

@@ -25,7 +25,7 @@ START_S = 420.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `--detach`, `--listen`, `--name`."""
+    """Add `--detach`, `--listen`, `--name`, and what its workers score on."""
     parser.add_argument(
         "--detach", action="store_true", help="leave it in the background, and return when it is ready"
     )
@@ -38,11 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", metavar="NAME", help="what other hosts call that address, where they call it else"
     )
+    parser.add_argument("--gpus", metavar="all | 0,2", help="a worker on each of these GPUs; none: the first")
+    parser.add_argument(
+        "--allow-cpu", action="store_true", help="score on the CPU where a GPU is there and can't be used"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the service until it is stopped; finds the one that runs already."""
     os.environ.update(listening(args.listen, args.name))
+    if args.gpus:
+        os.environ["DA_SCORING__GPUS"] = args.gpus  # the processes of the service read it, too
+    if args.allow_cpu:
+        os.environ["DA_SCORING__ALLOW_CPU"] = "true"
     settings = load_settings()
     record_file = RecordFile(settings.state_dir.absolute())
     if record_file.is_locked():

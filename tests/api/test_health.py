@@ -14,10 +14,10 @@ def test_ready_means_both_servers_and_a_worker(api: ApiServer, api_record: Recor
     before = requests.get(f"{api.url}/readyz", timeout=30)
     assert before.status_code == 503
     assert before.json() == {"ready": False, "checks": {"mongo": "ok", "redis": "ok", "workers": 0}}
-    api_record.workers.report(WorkerInfo("w", "test", "cpu", ("rb@901",), 0, 1))
+    api_record.workers.report(WorkerInfo("w", "test", "cpu", ("rb@901",), 0, 1), token="t")
     after = requests.get(f"{api.url}/readyz", timeout=30)
     listed = api.ask("GET", "/v1/workers").json()["workers"]
-    api_record.workers.leave("w")
+    api_record.workers.leave("w", token="t")
     assert after.status_code == 200
     assert after.json()["ready"] is True
     assert [worker["name"] for worker in listed] == ["w"]

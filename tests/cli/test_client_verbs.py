@@ -189,6 +189,10 @@ def test_progress_says_what_is_known() -> None:
         "rate": 40.04, "seconds_left": 15.2,
     }  # fmt: skip
     assert told(job) == "job j: 603 of 1,200 cutouts, 3 rejected, 40.0/s, 15 s left"
+    several = job | {"workers": {"a:gpu0": 10.2, "a:gpu1": 20.0, "b:cpu": 9.84}}
+    assert told(several).endswith("40.0/s, 15 s left, 3 workers (a 30/s by 2, b 10/s)")
+    one_host = job | {"workers": {"a:gpu0": 20.2, "a:gpu1": 19.84}}
+    assert told(one_host).endswith("40.0/s, 15 s left, 2 workers (20, 20/s)")
     waiting = job | {"scored": 0, "rejected": 0, "rate": None, "seconds_left": None}
     assert told(waiting) == "job j: 0 of 1,200 cutouts, waiting for a worker"
 

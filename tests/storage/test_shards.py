@@ -1,6 +1,7 @@
 """Leases: one holder at a time, by the database's clock."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -129,3 +130,22 @@ def test_a_claim_that_a_pause_takes_back_does_not_count(shards: ShardRepository)
         assert shards.claim("j1", 0, worker="two") is None
         assert shards.any_open("j1")
         shards.unpause("j1")
+
+
+def test_a_workers_rate_is_of_the_shards_it_closed_lately_and_who_has_gone_has_none(record: Record) -> None:
+    record.shards.insert("j", [5 * ITEMS for _ in range(4)], priority="bulk")
+    now = datetime.now(UTC)
+
+    def closed(n: int, worker: str, *, began_s: float, ended_s: float) -> None:
+        times = {
+            key: now - timedelta(seconds=ago) for key, ago in (("claimed", began_s), ("closed", ended_s))
+        }
+        record.database["shards"].update_one(
+            {"_id.job": "j", "_id.n": n}, {"$set": {"state": "done", "worker": worker, **times}}
+        )
+
+    closed(0, "a:gpu0", began_s=4.5, ended_s=2.5)
+    closed(1, "a:gpu0", began_s=2.5, ended_s=0.5)
+    closed(2, "b:gpu0", began_s=11, ended_s=9)
+    closed(3, "a:gpu1", began_s=200, ended_s=100)
+    assert record.shards.worker_rates("j") == {"a:gpu0": pytest.approx(5.0)}

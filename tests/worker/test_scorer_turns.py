@@ -49,7 +49,7 @@ def test_shards_of_a_higher_rank_are_first_whatever_a_message_names(
 
 def test_a_job_takes_its_share_of_the_workers_and_no_more(record: Record, scorer: ShardScorer) -> None:
     for n in range(4):
-        record.workers.report(WorkerInfo(f"host:{n}", "mean", "cpu", VERSIONS, 0, 0))
+        record.workers.report(WorkerInfo(f"host:{n}", "mean", "cpu", VERSIONS, 0, 0), token=str(n))
     accept(record, "a", shards=4, share=0.5)
     for n in range(2):
         assert record.shards.claim("a", n, worker=f"host:{n}") is not None

@@ -88,7 +88,7 @@ def test_a_killed_scoring_process_loses_nothing_and_doubles_nothing(place: Place
     job = place.submit(6 * SHARD, seed=1000)
     with place.worker() as (worker, until):
         until(lambda: place.outcomes.count_documents({}) > 0)
-        child = int(place.record.workers.ready()[0].name.split(":")[1])
+        child = place.record.workers.ready()[0].pid
         os.kill(child, signal.SIGKILL)
         until(lambda: place.is_finished(job))
         assert child not in process_tree(worker.pid)

@@ -60,7 +60,9 @@ def test_without_a_service_it_says_what_to_start(tmp_path: Path, monkeypatch: py
 
 
 def test_a_service_that_runs_elsewhere_is_not_moved(opened: OpenService) -> None:
-    args = argparse.Namespace(listen="127.0.0.1:9000", name=None, json=False, detach=True)
+    args = argparse.Namespace(
+        listen="127.0.0.1:9000", name=None, json=False, detach=True, gpus=None, allow_cpu=False
+    )
     with pytest.raises(Conflict, match=f"already and listens at {opened.service.record.gateway}"):
         up.run(args)
 

@@ -247,3 +247,48 @@ def test_leftovers_of_a_crash_are_killed_and_a_reused_process_id_is_not(tmp_path
         assert record_file.clear_leftovers() == ["left"]
         record_file.release()
         assert left.wait(5) == -signal.SIGKILL
+
+
+def test_a_program_whose_settings_are_wrong_is_not_tried_again_and_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    said = Sentences()
+    wrong = program("wrong", "print('no such GPU'); raise SystemExit(78)", tmp_path, ready=lambda: False)
+    with (
+        pytest.raises(Misconfigured, match=r"wrong can't start.*\n.*no such GPU"),
+        Service(settings, say=said, programs=only(wrong)),
+    ):
+        pass
+    assert len([sentence for sentence in said if "wrong ended" in sentence]) == 1
+
+
+def test_programs_of_a_group_are_asked_to_end_together_and_drain_at_the_same_time(
+    settings: Settings, tmp_path: Path
+) -> None:
+    drains = (
+        "import pathlib, signal, sys, time\n"
+        "def drain(*_): time.sleep(0.7); raise SystemExit(0)\n"
+        "signal.signal(signal.SIGTERM, drain)\n"
+        "pathlib.Path(sys.argv[1]).touch()\n"
+        "time.sleep(600)"
+    )
+    programs = [program(f"w{n}", drains, tmp_path / f"up-{n}", group="workers") for n in range(3)]
+    said = Sentences()
+    with Service(settings, say=said, programs=only(*programs)):
+        wait_until(lambda: len(list(tmp_path.glob("up-*"))) == 3)
+        began = time.monotonic()
+    assert time.monotonic() - began < 1.8
+    assert not said.holds("is killed")
+
+
+def test_a_program_that_may_end_is_done_when_it_ends_well_and_started_again_when_it_does_not(
+    settings: Settings, tmp_path: Path
+) -> None:
+    mark = tmp_path / "second"
+    code = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); e = p.exists(); p.touch(); sys.exit(not e)"
+    said = Sentences()
+    with Service(settings, say=said, programs=only(program("brief", code, mark, may_end=True))) as service:
+        service.wait()
+    assert [sentence for sentence in said if "brief ended" in sentence] == [
+        "brief ended (exit status 1); starting it again in 1 s"
+    ]

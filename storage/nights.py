@@ -248,10 +248,15 @@ def skeleton(streak: str) -> Document:
     }
 
 
+def metadata_fields(row: Row) -> Document:
+    """What a row gives its cutout's document, and where it is from."""
+    return {**row.values, "metadata_from": row.name if row.line is None else f"{row.name}:{row.line}"}
+
+
 def _found(row: Row) -> _Found:
-    source = row.name if row.line is None else f"{row.name}:{row.line}"
-    name = f"{row.id} metadata" if row.line is None else row.name
-    return _Found(name, row.line, row.id, {**row.values, "metadata_from": source})
+    return _Found(
+        f"{row.id} metadata" if row.line is None else row.name, row.line, row.id, metadata_fields(row)
+    )
 
 
 def _is_partial(fields: Document) -> bool:

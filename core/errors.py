@@ -10,6 +10,7 @@ ServiceError
 │   ├── NotAuthenticated, NotAllowed
 │   └── TooOften                may be asked again, later
 ├── CutoutRejected          the cutout's fault; no other cutout is affected
+├── Damaged                 the store's fault: bytes that are not what was written; a retry reads the same
 ├── Unavailable             nobody's fault; a retry is worth it
 └── Misconfigured           the operator's fault; the message holds the cure
 """
@@ -68,6 +69,10 @@ class CutoutRejected(ServiceError):
     def __init__(self, stage: str, reason: str, detail: str) -> None:
         super().__init__(f"{stage}: {reason}: {detail}")
         self.stage, self.reason, self.detail = stage, reason, detail
+
+
+class Damaged(ServiceError):
+    """What is stored is no longer what was written."""
 
 
 class Unavailable(ServiceError):

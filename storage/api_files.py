@@ -56,9 +56,14 @@ class ApiFiles:
             return False
         return True
 
-    def cat_file(self, path: str) -> bytes:
-        """The bytes."""
-        return self._ask("GET", path).data
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
+        """The bytes, or those from `start` to `end`, fewer where there are fewer."""
+        if start is None or end is None:
+            return self._ask("GET", path).data
+        answer = self._ask("GET", path, headers={"Range": f"bytes={start}-{end - 1}"}, allowed=416)
+        if answer.status == 416:  # it ends before
+            return b""
+        return answer.data if answer.status == 206 else answer.data[start:end]
 
     def get_file(self, path: str, local: str) -> None:
         """Write the bytes to a file, in parts; raises OSError where they break off."""
@@ -84,7 +89,13 @@ class ApiFiles:
         self._ask("DELETE", path)
 
     def _ask(
-        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        allowed: int | None = None,
+        **options: Any,
     ) -> BaseHTTPResponse:
         sha256 = path.rpartition("/")[2]
         every = {**self._pool.headers, **(headers or {})}
@@ -95,7 +106,7 @@ class ApiFiles:
             if isinstance(cause, SSLError):
                 raise OSError(f"{self._url} is not who it should be: {cause}") from error
             raise OSError(f"{self._url} does not answer: {type(cause or error).__name__}") from error
-        if answer.status < 300:
+        if answer.status < 300 or answer.status == allowed:
             return answer
         said = answer.data[:300].decode("utf-8", "replace")
         if answer.status == 404:

@@ -85,6 +85,9 @@ INDEXES: dict[str, list[IndexModel]] = {
         ),
     ],
     "import_faults": [IndexModel([("_id.import", ASCENDING), ("_id.name", ASCENDING)], name="of_import")],
+    "packs": [
+        IndexModel([(key, ASCENDING) for key in ("preparation", "night", "first", "last")], name="near")
+    ],
     "tokens": [
         IndexModel([("user", ASCENDING)]),
         IndexModel([("expires", ASCENDING)], expireAfterSeconds=0),

@@ -23,6 +23,7 @@ from storage.login_attempts import LoginAttempts
 from storage.model_registry import ModelRegistry
 from storage.nights import NightRepository
 from storage.outcomes import OutcomeRepository
+from storage.packs import PackRepository
 from storage.sessions import SessionRepository
 from storage.shards import ShardRepository
 from storage.trainings import TrainingRepository
@@ -44,6 +45,7 @@ class Record:
     labels: LabelRepository
     nights: NightRepository
     imports: ImportRepository
+    packs: PackRepository
     models: ModelRegistry
     accounts: AccountRepository
     sessions: SessionRepository
@@ -94,6 +96,7 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         labels=LabelRepository(database),
         nights=NightRepository(database),
         imports=ImportRepository(database),
+        packs=PackRepository(database),
         models=ModelRegistry(database, blobs),
         accounts=AccountRepository(database),
         sessions=SessionRepository(database),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from core.errors import InvalidRequest
 from core.filters.bind import bind, by_classifier
 from core.filters.bound import BoundFilter
 from core.filters.grammar import parse
@@ -28,6 +29,22 @@ def bound_text(record: Record, text: str) -> str:
         return EVERYTHING
     registered = [card.version for card, _ in record.models.all()]
     return str(bind(parse(text), by_classifier(record.models.production()), registered=registered))
+
+
+def narrowed(record: Record, text: str, *, nights: Sequence[str]) -> str:
+    """A filter, of these nights only where any are named; the empty text means every cutout.
+
+    Raises InvalidRequest for what is no filter and for nights of which no cutout is on record.
+    """
+    unknown = record.cutouts.unknown_nights(nights)
+    if unknown:
+        raise InvalidRequest(f"no cutouts of the nights {', '.join(unknown[:20])} are on record")
+    parts = [text.strip()]
+    if parts[0]:
+        parse(parts[0])  # alone, so that a complaint names the column that its writer sees
+    if nights:
+        parts.append(f"night in ({', '.join(nights)})")
+    return " and ".join(f"({part})" for part in parts if part)
 
 
 def selected(

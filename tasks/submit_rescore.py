@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import InvalidRequest
-from core.filters.grammar import parse
 from core.instrument import Instrument
 from core.job import Job, JobState, new_job_id
 from cutouts.instruments import ZTF
 from storage.record import Record
-from storage.selection import bound_text, how_many
+from storage.selection import bound_text, how_many, narrowed
 
 RANKS = range(-100, 101)
 
@@ -94,15 +93,8 @@ class RescoreSubmitter:
             raise InvalidRequest(
                 f"share is {wanted.share}; expected a part of the workers, over 0 and up to 1"
             )
-        unknown = self._record.cutouts.unknown_nights(wanted.nights)
-        if unknown:
-            raise InvalidRequest(f"no cutouts of the nights {', '.join(unknown[:20])} are on record")
         versions = self._record.models.resolve(wanted.models)
-        parts = [wanted.selection.strip()]
-        if parts[0]:
-            parse(parts[0])  # alone, so that a complaint names the column that its writer sees
-        if wanted.nights:
-            parts.append(f"night in ({', '.join(wanted.nights)})")
+        parts = [narrowed(self._record, wanted.selection, nights=wanted.nights)]
         if wanted.lacking:
             parts.append(" or ".join(f"lacks {version}" for version in versions))
         text = " and ".join(f"({part})" for part in parts if part)

@@ -6,8 +6,6 @@ import signal
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from celery.signals import worker_process_init, worker_process_shutdown
@@ -17,14 +15,13 @@ from core.errors import Unavailable
 from core.job import Priority
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
-from cutouts.decode import DecodeLimits
-from cutouts.sources import read_reference
 from storage.database import ensure_indexes
 from storage.record import Record, open_record
 from storage.workers import WorkerInfo
 from tasks import context
 from worker.engine import Engine
 from worker.reader import Reader
+from worker.readers import open_reader
 from worker.scorer import ShardScorer
 from worker.seat import Seat, seat_of_this_process
 
@@ -84,27 +81,11 @@ class ScoringProcess:
 
 
 def _scorer(settings: Settings, record: Record, engine: Engine, name: str) -> ShardScorer:
-    limits, scoring = settings.limits, settings.scoring
-    fetch = partial(
-        read_reference,
-        policy=settings.references,
-        max_bytes=limits.cutout_bytes,
-        timeout_s=limits.fetch_timeout_s,
-    )
-    mark = record.check_blobs()
-
-    def reader(priority: Priority) -> Reader:
-        return Reader(
-            record.blobs,
-            fetch,
-            ThreadPoolExecutor(scoring.decode_threads, thread_name_prefix=f"read-{priority}"),
-            limits=DecodeLimits(limits.cutout_bytes, limits.cutout_pixels),
-            attempts=scoring.fetch_attempts,
-            mark=mark,
-        )
-
-    readers: dict[Priority, Reader] = {"live": reader("live"), "bulk": reader("bulk")}
-    return ShardScorer(record, engine, readers, scoring, worker=name)
+    readers: dict[Priority, Reader] = {
+        "live": open_reader(settings, record, name="live", from_packs=False),  # they are new, and in none
+        "bulk": open_reader(settings, record, name="bulk", from_packs=True),
+    }
+    return ShardScorer(record, engine, readers, settings.scoring, worker=name)
 
 
 def _rss_bytes() -> int:

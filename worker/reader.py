@@ -1,10 +1,11 @@
-"""Fetches and decodes a shard's items in threads, while the network runs."""
+"""Reads a shard's items in threads, from packs or by decoding their files, while the network runs."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from functools import partial
 
 from core.errors import CutoutRejected, NotFound, Unavailable
 from core.instrument import Instrument
@@ -15,10 +16,11 @@ from cutouts.instruments import ZTF
 from cutouts.names import content_id
 from cutouts.recipes import Pixels
 from storage.blobs import BlobStore, sha256_of
+from worker.packed import PackReader, Place, Run, runs
 
 FIRST_PAUSE_S = 1.0
 PAUSE_GROWTH = 4.0
-READ_AHEAD = 64  # enough for two batches; what is queued here, nobody else's item can overtake
+READ_AHEAD = 64  # enough for two batches of 32; what is queued here, nobody else's item can overtake
 Fetch = Callable[[str], bytes]
 
 
@@ -40,8 +42,18 @@ class ReadItem:
     decode_rejection: Rejection | None = None
 
 
+_ReadFile = Callable[[int, Item], ReadItem]
+_Run = dict[int, ReadItem | Future[ReadItem]]  # by an item's index; what its pack did not give is on its way
+
+
 class Reader:
-    """Reads items: from the blob store, or by reference with a few attempts."""
+    """Reads items: from packs, else from the blob store, or by reference with a few attempts.
+
+    Parameters
+    ----------
+    packs : None for one that reads files only.
+    ahead : items that are read ahead of the caller, and in one go from packs.
+    """
 
     def __init__(
         self,
@@ -52,27 +64,61 @@ class Reader:
         limits: DecodeLimits,
         attempts: int,
         mark: str,
+        packs: PackReader | None = None,
+        ahead: int = READ_AHEAD,
         first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._blobs, self._fetch, self._executor = blobs, fetch, executor
         self._limits, self._attempts, self._mark = limits, attempts, mark
+        self._packs, self._ahead = packs, ahead
         self._first_pause_s = first_pause_s
 
     def read(
         self, items: Sequence[tuple[int, Item]], recipes: Sequence[str], instrument: Instrument = ZTF
     ) -> Iterator[ReadItem]:
         """Read an instrument's items ahead of the caller; yields them in order, none dropped."""
-        ahead: deque[Future[ReadItem]] = deque()
+        places: list[Place | None] = [None] * len(items)
+        if self._packs is not None:
+            places = self._packs.places([item for _, item in items], recipes, instrument)
+        read_file = partial(self._read_one, recipes=recipes, instrument=instrument)
+        ahead: deque[tuple[int, Future[ReadItem] | Future[_Run]]] = deque()
         try:
-            for index, item in items:
-                if len(ahead) == READ_AHEAD:
-                    yield ahead.popleft().result()
-                ahead.append(self._executor.submit(self._read_one, index, item, recipes, instrument))
+            for start in range(0, len(items), self._ahead):
+                while len(ahead) >= self._ahead:
+                    yield _result(*ahead.popleft())
+                part = slice(start, start + self._ahead)
+                ahead.extend(self._begun(items[part], places[part], read_file))
             while ahead:
-                yield ahead.popleft().result()
+                yield _result(*ahead.popleft())
         finally:
-            for future in ahead:
+            for _, future in ahead:
                 future.cancel()
+
+    def _begun(
+        self, items: Sequence[tuple[int, Item]], places: Sequence[Place | None], read_file: _ReadFile
+    ) -> Iterator[tuple[int, Future[ReadItem] | Future[_Run]]]:
+        """Items that are being read, in order: neighbours in a pack together, others each from its file."""
+        begun: dict[int, Future[_Run]] = {}
+        for run in runs(items, places):
+            future = self._executor.submit(self._read_run, run, read_file)
+            begun |= {index: future for _, index, _ in run.items}
+        for index, item in items:
+            yield index, begun.get(index) or self._executor.submit(read_file, index, item)
+
+    def _read_run(self, run: Run, read_file: _ReadFile) -> _Run:
+        """Cutouts out of a pack; those that it does not give are read from their files, all at once."""
+        packed = self._packs.read(run) if self._packs is not None else {}
+        found: _Run = {}
+        for row, index, item in run.items:
+            cutout = packed.get(row)
+            if cutout is None:
+                found[index] = self._executor.submit(read_file, index, item)
+            else:
+                content, pixels = content_id(cutout.sha256), {run.recipe: cutout.pixels}
+                found[index] = ReadItem(
+                    index, cutout.cutout, cutout.sha256, content, pixels, cutout.departures
+                )
+        return found
 
     def _read_one(self, index: int, item: Item, recipes: Sequence[str], instrument: Instrument) -> ReadItem:
         try:
@@ -107,6 +153,14 @@ class Reader:
             return self._fetch(item.reference)
         except Unavailable as error:
             raise CutoutRejected("fetch", "unreachable", f"{error}, {self._attempts} attempts") from error
+
+
+def _result(index: int, reading: Future[ReadItem] | Future[_Run]) -> ReadItem:
+    found = reading.result()
+    if isinstance(found, dict):
+        mine = found[index]
+        return mine if isinstance(mine, ReadItem) else mine.result()
+    return found
 
 
 def _rejection(error: CutoutRejected) -> Rejection:

@@ -32,6 +32,11 @@ VERBS: dict[str, Verb] = {
     "doctor": Verb("cli.verbs.doctor", "say why something is not working, and what cures it"),
     "score": Verb("cli.verbs.score", "score files, folders, zips, globs and URLs: score PATH... [--wait]"),
     "rescore": Verb("cli.verbs.rescore", "score cutouts on record again: rescore [FILTER] [--dry-run]"),
+    "pack": Verb(
+        "cli.verbs.pack",
+        "store cutouts as networks see them, for rescoring: pack [FILTER] [--nights …]",
+        passes_on=True,
+    ),
     "jobs": Verb("cli.verbs.jobs", "list, show, watch, pause, resume, rank or cancel jobs"),
     "results": Verb("cli.verbs.results", "scores as a file: results export [--job ID | --filter FILTER]"),
     "nights": Verb("cli.verbs.nights", "ingest nights with their metadata; list them, show what is missing"),

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     invitation, rest = _invited(args.rest)
     if not {"-h", "--help"} & set(rest):
-        os.environ.update(_local_servers() if invitation is None else _joined(invitation))
+        os.environ.update(local_servers() if invitation is None else _joined(invitation))
         given, others = _device_options().parse_known_args(rest)
         os.environ.update(_device_settings(given))
         settings = load_settings()
@@ -121,7 +121,7 @@ def _watched(program: Program, settings: Settings, *, may_end: bool) -> Program:
     return replace(program, ready=ready, ready_timeout_s=float("inf"), may_end=may_end)
 
 
-def _local_servers() -> dict[str, str]:
+def local_servers() -> dict[str, str]:
     """The URLs of the embedded servers that run here, as environment, where no others are set."""
     from cli.local.secrets import ensure_secrets
     from cli.local.servers import embedded_mongo, embedded_redis

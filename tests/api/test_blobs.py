@@ -40,6 +40,27 @@ def test_what_is_put_is_what_is_got(api: ApiServer, worker: str, size: int) -> N
     assert api.ask("DELETE", path, token=worker).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("wanted", "status", "start", "end"),
+    [
+        ("bytes=0-9", 206, 0, 10),
+        ("bytes=990-2000", 206, 990, 1000),
+        ("bytes=1000-1001", 416, 0, 0),
+        ("bytes=5-4", 416, 0, 0),
+        ("bytes=0-1,5-6", 200, 0, 1000),
+        ("pages=0-1", 200, 0, 1000),
+    ],
+)
+def test_a_range_is_a_part_and_what_is_no_range_is_the_whole(
+    api: ApiServer, worker: str, wanted: str, status: int, start: int, end: int
+) -> None:
+    data = bytes(range(250)) * 4
+    path = f"/v1/blobs/{sha256_of(data)}"
+    assert api.ask("PUT", path, token=worker, data=data).status_code == 204
+    answer = api.ask("GET", path, token=worker, headers={"Range": wanted})
+    assert (answer.status_code, answer.content) == (status, data[start:end])
+
+
 def test_other_bytes_than_named_are_refused_and_not_stored(api: ApiServer, worker: str) -> None:
     named = sha256_of(b"named")
     answer = api.ask("PUT", f"/v1/blobs/{named}", token=worker, data=b"other")

@@ -161,3 +161,11 @@ def test_paths_are_meant_from_where_the_user_stands(monkeypatch: pytest.MonkeyPa
     assert from_caller("/else/a.jpg") == Path("/else/a.jpg")
     monkeypatch.setenv("HOME", "/home/me")
     assert from_caller("~/a.jpg") == Path("/home/me/a.jpg")
+
+
+@pytest.mark.parametrize("words", [["--server", "http://there", "pack"], ["pack", "--server=http://there"]])
+def test_packing_is_done_where_the_record_is_and_by_no_server(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 1
+    assert "DA_MONGO_URL" in capsys.readouterr().err

@@ -43,6 +43,15 @@ def test_a_blob_that_is_missing_is_not_found(blobs: BlobStore) -> None:
         blobs.get("0" * 64)
 
 
+def test_a_part_of_a_blob_is_read_as_far_as_it_goes(blobs: BlobStore) -> None:
+    sha256 = blobs.put(b"bytes")
+    assert blobs.get_range(sha256, 1, 3) == b"yt"
+    assert blobs.get_range(sha256, 3, 9) == b"es"
+    assert blobs.get_range(sha256, 9, 10) == b""
+    with pytest.raises(NotFound, match="not in the store"):
+        blobs.get_range("0" * 64, 0, 1)
+
+
 def test_a_blob_that_was_damaged_is_not_given_out(blobs: BlobStore, folder: Path) -> None:
     sha256 = blobs.put(b"bytes")
     (file,) = files(folder)

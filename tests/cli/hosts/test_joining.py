@@ -58,6 +58,10 @@ def test_a_guest_reads_and_writes_what_workers_do_and_blobs_by_the_api(settings:
     big = os.urandom(3 * 2**20)
     sha256 = record.blobs.put(big)
     assert record.blobs.get(sha256) == big
+    for start, end in ((0, 10), (5000, 2_000_000), (len(big) - 3, len(big) + 9), (len(big), len(big) + 1)):
+        assert record.blobs.get_range(sha256, start, end) == big[start:end]
+    with pytest.raises(NotFound):
+        record.blobs.get_range("0" * 64, 0, 10)
     for name in SHARED:
         collection = record.database[name]
         collection.update_one({"_id": "a guest's"}, {"$set": {"a": 1}}, upsert=True)

@@ -14,9 +14,10 @@ from cutouts.simulator.residuals import draw_field
 from cutouts.simulator.scene import SIZE_PX, Scene, Segment
 from cutouts.simulator.sky import sky
 from cutouts.simulator.strays import draw_cosmic_ray
-from cutouts.simulator.streaks import LONGEST_PX, can_be_seen, draw_long, draw_short, draw_short_hard
+from cutouts.simulator.streaks import LONGEST_PX, draw_long, draw_short, draw_short_hard
 from cutouts.simulator.trail import Trail
 from cutouts.simulator.truth import STREAK_KINDS, Kind, SimulatedCutout, Truth
+from cutouts.simulator.visibility import can_be_seen
 from cutouts.stretch import to_grey
 
 _STREAKS = {"short": draw_short, "short_hard": draw_short_hard, "long": draw_long}

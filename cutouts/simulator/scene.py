@@ -1,6 +1,6 @@
 """The sheet that every drawing function draws on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ class Scene:
     fwhm_px : the seeing.
     exposure : the exposure in those of the survey, 30 s; streaks are as much longer.
     shortest_px : no pipeline fits a streak that is shorter, five times the typical seeing's width.
+    streak : (157, 157) float32, the part of `z` that is the streak's light, also where it is masked.
     """
 
     z: Plane
@@ -32,6 +33,7 @@ class Scene:
     fwhm_px: float
     exposure: float = 1.0
     shortest_px: float = 10.0
+    streak: Plane = field(default_factory=lambda: np.zeros((SIZE_PX, SIZE_PX), np.float32))
 
     @property
     def sigma_px(self) -> float:

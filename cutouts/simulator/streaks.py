@@ -8,9 +8,7 @@ from cutouts.simulator.masks import mask_corridor, mask_rectangle
 from cutouts.simulator.residuals import draw_residual
 from cutouts.simulator.scene import CENTRE_PX, SIZE_PX, Scene
 from cutouts.simulator.trail import Trail, draw_trail, signal_to_noise
-
-FAINTEST = 9.0
-"""The signal-to-noise ratio below which no pipeline would have cut the streak out."""
+from cutouts.simulator.visibility import FAINTEST
 
 LONGEST_PX = 110.0
 """The longest that is wholly inside the frame."""
@@ -69,19 +67,6 @@ def draw_long(scene: Scene) -> Trail:
     if rng.random() < 0.3:
         _cover_long(scene, trail)
     return trail
-
-
-def can_be_seen(scene: Scene, trail: Trail) -> bool:
-    """Whether masks leave enough of a streak: half of what is in the frame, above the faintest."""
-    cos, sin = trail.direction
-    along = np.arange(0.5, trail.length_px) - trail.length_px / 2
-    column = np.round(trail.x + along * cos).astype(int)
-    row = np.round(trail.y + along * sin).astype(int)
-    inside = (row >= 0) & (row < SIZE_PX) & (column >= 0) & (column < SIZE_PX)
-    shown = int((~np.isnan(scene.z[row[inside], column[inside]])).sum())
-    if 2 * shown < inside.sum():
-        return False
-    return signal_to_noise(float(shown), trail.peak_sigma, trail.sigma_px) >= FAINTEST * 0.9
 
 
 def _short(scene: Scene, *, peak_sigma: float) -> Trail:

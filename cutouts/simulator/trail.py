@@ -67,9 +67,9 @@ def draw_trail(scene: Scene, trail: Trail) -> None:
     across = dy * cos - dx * sin
     if trail.wiggle_px:
         across = across + _waves(scene, along, trail.length_px, trail.wiggle_px)
-    scene.z[part] += _lit(scene, trail, along) * np.exp(
-        across * across * np.float32(-0.5 / trail.sigma_px**2)
-    )
+    light = _lit(scene, trail, along) * np.exp(across * across * np.float32(-0.5 / trail.sigma_px**2))
+    scene.z[part] += light
+    scene.streak[part] += light
 
 
 def _lit(scene: Scene, trail: Trail, along: Plane) -> Plane:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-RecipeName = Literal["2018", "default"]
+RecipeName = Literal["2018", "default", "focused"]
 
 ARCHITECTURES = ("densenet121", "resnet50", "vgg6")
 """Those of `models.architectures`, named where no neural network library may be imported."""
@@ -20,7 +20,11 @@ class RecipeSizes:
 
 
 RECIPES: Mapping[RecipeName, RecipeSizes] = MappingProxyType(
-    {"2018": RecipeSizes(epochs=20, batch_size=32), "default": RecipeSizes(epochs=20, batch_size=64)}
+    {
+        "2018": RecipeSizes(epochs=20, batch_size=32),
+        "default": RecipeSizes(epochs=20, batch_size=64),
+        "focused": RecipeSizes(epochs=20, batch_size=64),
+    }
 )
 
 

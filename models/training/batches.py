@@ -40,5 +40,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             images = augment(images, self._chance(n + 1))
         return images.astype(np.float32) / np.float32(255), self._labels[chosen].astype(np.float32)
 
-    def _chance(self, part: int) -> np.random.Generator:
-        return np.random.default_rng(np.random.SeedSequence([self._seed, self._epoch, part]))
+    def chance(self, n: int) -> np.random.Generator:
+        """The source of chance for whatever else is decided about batch n."""
+        return self._chance(n + 1, 1)
+
+    def _chance(self, *part: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence([self._seed, self._epoch, *part]))

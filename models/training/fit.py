@@ -17,6 +17,7 @@ from models.evaluation import score_images
 from models.training.batches import Batches
 from models.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from models.training.failures import OutOfMemory, TrainingFailed
+from models.training.focus import learn_focused
 from models.training.initial_weights import settle
 from models.training.labelled_images import LabelledImages
 from models.training.optimizer import AveragingAdam
@@ -135,7 +136,8 @@ def _start(
         settle(network, data.images[:64].astype(np.float32) / np.float32(255))
     else:
         network.set_weights(first_weights)
-    optimizer = _optimizer(plan, recipe, steps=plan.epochs * math.ceil(len(data.images) / plan.batch_size))
+    looked_at = plan.batch_size * recipe.looked_at
+    optimizer = _optimizer(plan, recipe, steps=plan.epochs * math.ceil(len(data.images) / looked_at))
     network.compile(optimizer, "binary_crossentropy", jit_compile=_compiled())
     network.optimizer.build(network.trainable_variables)
     return network
@@ -173,22 +175,22 @@ def _epoch(
     batches = Batches(
         data.images,
         data.labels,
-        batch_size=plan.batch_size,
+        batch_size=plan.batch_size * recipe.looked_at,
         augmented=recipe.augmented,
         seed=plan.seed,
         epoch=epoch,
     )
+    weights = _class_weights(data) if recipe.balanced else None
+    watching = _Watching(watch.on_batch, epoch + 1)
     started = time.monotonic()
-    history = network.fit(
-        batches,
-        epochs=1,
-        shuffle=False,
-        verbose=0,
-        class_weight=_class_weights(data) if recipe.balanced else None,
-        callbacks=[_Watching(watch.on_batch, epoch + 1)],
-    ).history
+    if recipe.looked_at > 1:
+        loss = learn_focused(network, batches, keep=plan.batch_size, class_weights=weights, watching=watching)
+    else:
+        loss = network.fit(
+            batches, epochs=1, shuffle=False, verbose=0, class_weight=weights, callbacks=[watching]
+        ).history["loss"][-1]
     rate = len(data.images) / (time.monotonic() - started)
-    return {"epoch": epoch + 1, "loss": float(history["loss"][-1]), "images_per_s": round(rate, 1)}
+    return {"epoch": epoch + 1, "loss": float(loss), "images_per_s": round(rate, 1)}
 
 
 class _Watching(keras.callbacks.Callback):  # type: ignore[misc]

@@ -274,6 +274,10 @@ class Client:
         """The card of one data set."""
         return self._ask("GET", f"/v1/datasets/{name}")
 
+    def dataset_images(self, name: str, split: str | None) -> Iterator[bytes]:
+        """A zip of a data set's images, or of one split's, in folders that are called as the classes."""
+        return self._stream(f"/v1/datasets/{name}/images", {"split": split} if split else {})
+
     def freeze_files(self, files: Sequence[File], wanted: Mapping[str, str]) -> Json:
         """Freeze a data set from labelled files. However often this has to try, it is one data set."""
         boundary = secrets.token_hex(16)

@@ -1,10 +1,13 @@
-"""From a folder or a zip of labelled images to the files of an upload."""
+"""Labelled images as files: from a folder or a zip into the service, and out of it."""
 
 import os
+import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.client import Client
 from cli.multipart import File
 from core.errors import InvalidRequest, NotFound
 from cutouts.archives import IMAGE_SUFFIXES
@@ -39,6 +42,23 @@ def dataset_files(path: Path) -> DataSetFiles:
             f"{path}: {len(found)} files, no images among them; expected {', '.join(_TAKEN)}"
         )
     return DataSetFiles(files, tuple(name for name, inside in found if not _is_taken(inside)))
+
+
+def fetch_images(client: Client, name: str, split: str, folder: Path) -> None:
+    """Write the images of a split of a data set to a new folder, in folders called as their classes.
+
+    Raises InvalidRequest where the answer broke off or the folder can't be written.
+    """
+    try:
+        with tempfile.TemporaryFile() as file:
+            for chunk in client.dataset_images(name, split):
+                file.write(chunk)
+            with zipfile.ZipFile(file) as archive:
+                archive.extractall(folder)
+    except zipfile.BadZipFile as error:
+        raise InvalidRequest(f"the images of {name} did not come whole: {error}; expected a zip") from error
+    except OSError as error:
+        raise InvalidRequest(f"{folder} can't be written: {error.strerror}") from error
 
 
 def _is_taken(path: Path) -> bool:

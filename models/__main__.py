@@ -27,7 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(verbs)
     evaluate = verbs.add_parser("evaluate", help="figures of a bundle on cutouts whose truth is known")
     evaluate.add_argument("model", help="a shipped version, as rb@1, or a bundle's folder")
-    evaluate.add_argument("dataset", metavar="DATASET", help="a preset, or a folder with its truth.csv")
+    evaluate.add_argument(
+        "dataset", metavar="DATASET", help="a preset, a folder with its truth.csv, or with one for each class"
+    )
     evaluate.add_argument("--seed", type=_seed, required=True, help="of the cutouts and the bootstrap")
     evaluate.add_argument("--count", type=int, help="how many cutouts; all that there are by default")
     evaluate.add_argument("--plots", type=Path, metavar="DIR", help="write the curves there, as SVG")

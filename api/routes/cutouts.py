@@ -10,12 +10,11 @@ from pydantic import BaseModel
 from api.services import Services, ServicesOf
 from core.errors import NotFound
 from core.model_card import VERSION
+from cutouts.file_kinds import kind_of
 from storage.database import Document
 from storage.decisions import plausible_now
 
 router = APIRouter(prefix="/v1", tags=["cutouts"])
-
-_MEDIA_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"SIMPLE  =": "image/fits"}
 
 
 class Score(BaseModel):
@@ -54,11 +53,7 @@ def cutout_image(cutout: str, services: ServicesOf) -> Response:
     if sha256 is None or sha256 not in services.record.blobs:
         raise NotFound(f"the bytes of cutout {cutout!r} are not stored here; it was given by reference")
     data = services.record.blobs.get(sha256)
-    media_type = next(
-        (media_type for magic, media_type in _MEDIA_TYPES.items() if data.startswith(magic)),
-        "application/octet-stream",
-    )
-    return Response(data, media_type=media_type, headers={"Content-Disposition": "inline"})
+    return Response(data, media_type=kind_of(data).media_type, headers={"Content-Disposition": "inline"})
 
 
 @router.get("/scores")

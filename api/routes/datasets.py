@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, Literal
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -11,9 +12,11 @@ from api.dataset_freezing import Wanted, freeze_dataset
 from api.dataset_intake import DataSetIntake
 from api.services import Operator, Services, ServicesOf
 from api.spool import spooled
-from core.dataset import DataSetCard
+from api.zip_stream import zip_stream
+from core.dataset import DataSetCard, LabelledCutout, Split
 from core.errors import InvalidRequest, TooLarge
 from core.user import User
+from cutouts.file_kinds import kind_of
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -100,6 +103,28 @@ def left_out(name: str, services: ServicesOf) -> Response:
     """All that was left out, a line each: the reason, a tab, the name."""
     report = services.record.blobs.get(services.record.datasets.get(name).report)
     return Response(report, media_type="text/tab-separated-values; charset=utf-8")
+
+
+@router.get("/{name}/images", response_class=StreamingResponse)
+def images(name: str, services: ServicesOf, split: Split | None = None) -> StreamingResponse:
+    """The images as a zip, in folders that are called as the classes: all, or those of one split.
+
+    An answer that breaks off is not complete.
+    """
+    card = services.record.datasets.get(name)
+    items = services.record.datasets.items(name, split)
+    members = (_member(card, item, services.record.blobs.get(item.sha256)) for item in items)
+    file = f"{name}.{split}.zip" if split else f"{name}.zip"
+    return StreamingResponse(
+        zip_stream(members),
+        media_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{file}"'},
+    )
+
+
+def _member(card: DataSetCard, item: LabelledCutout, data: bytes) -> tuple[str, bytes]:
+    """Where an image lies in the zip, and its bytes."""
+    return f"{card.classes[item.label]}/{item.id}{kind_of(data).suffix}", data
 
 
 def _create(body: BinaryIO, content_type: str, services: Services, caller: User) -> Created:

@@ -50,7 +50,7 @@ def changes(
             "to_0": {"true_0": int((to_0 & ~truth).sum()), "true_1": int((to_0 & truth).sum())},
         },
         "by_kind": _by_kind(delta, truth, to_1, to_0, data.truths),
-        "worst": _worst(old, new, truth, to_1 | to_0, data.truths),
+        "worst": _worst(old, new, data, to_1 | to_0),
     }
     if found.against_truth is not None:
         told = found.against_truth
@@ -78,11 +78,15 @@ def lines_of(found: dict[str, Any]) -> list[str]:
             for figure in ("auc", "tpr", "tnr")
         ),
         *(
-            f"  {worst['kind']}, seed {worst['seed']}, true {worst['truth']}: from {worst['before']:.4f} "
+            f"  {_called(worst)}, true {worst['truth']}: from {worst['before']:.4f} "
             f"to {worst['after']:.4f}{', flipped' if worst['flipped'] else ''}"
             for worst in found["worst"]
         ),
     ]
+
+
+def _called(worst: dict[str, Any]) -> str:
+    return worst["name"] if worst["kind"] is None else f"{worst['kind']}, seed {worst['seed']}"
 
 
 def flips(
@@ -117,19 +121,16 @@ def _by_kind(
 def _worst(
     before: NDArray[np.float64],
     after: NDArray[np.float64],
-    truth: NDArray[np.bool_],
+    data: LabelledImages,
     flipped: NDArray[np.bool_],
-    truths: Sequence[Truth],
 ) -> list[dict[str, Any]]:
     """Farthest from the truth first; none of those that did not move away from it."""
-    away = (after - before) * np.where(truth, -1, 1)
+    away = (after - before) * np.where(data.labels == 1, -1, 1)
     farthest = [int(i) for i in np.argsort(-away, kind="stable")[:WORST] if away[i] > 0]
     return [
         {
-            "name": truths[i].name,
-            "kind": truths[i].kind,
-            "seed": truths[i].seed,
-            "truth": int(truth[i]),
+            **_what_is(data, i),
+            "truth": int(data.labels[i]),
             "before": _rounded(before[i]),
             "after": _rounded(after[i]),
             "delta": _rounded(after[i] - before[i]),
@@ -137,6 +138,14 @@ def _worst(
         }
         for i in farthest
     ]
+
+
+def _what_is(data: LabelledImages, i: int) -> dict[str, Any]:
+    """What finds an image again: its name, and what drew it, where it was simulated."""
+    if not data.truths:
+        return {"name": data.names[i] if data.names else str(i), "kind": None, "seed": None}
+    truth = data.truths[i]
+    return {"name": truth.name, "kind": truth.kind, "seed": truth.seed}
 
 
 def _rounded(value: float) -> float | None:

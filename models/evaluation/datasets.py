@@ -1,13 +1,16 @@
-"""What to evaluate on: a simulated preset, or a folder of cutouts with their truth."""
+"""What to evaluate on: a simulated preset, or a folder of cutouts with their truth or in folders by class."""
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 import numpy as np
 
 from core.errors import CutoutRejected, InvalidRequest, TooLarge, Unsafe
+from cutouts.datasets.classes import KNOWN, Classes, classes_of
+from cutouts.datasets.folder import folder_votes
+from cutouts.datasets.votes import Image
 from cutouts.decode import DecodeLimits, decode
 from cutouts.recipes import SIZE_PX
 from cutouts.simulator import PRESETS, STREAK_KINDS, Kind, Truth
@@ -19,35 +22,79 @@ TRUTH_FILE = "truth.csv"
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _NAMED = 5
 
+Labelled = TypeVar("Labelled", bound=tuple[Path, object])
 
-def dataset_images(classifier: str, dataset: str, *, count: int | None, seed: int) -> LabelledImages:
-    """A preset, or a folder that `simulate` wrote, as a classifier sees it; sl gets the streaks only.
 
-    The seed draws a preset's cutouts, or, with `count`, that many of the folder's. Raises InvalidRequest
-    for neither preset nor folder, a truth and files that do not match, files that can't be decoded, or one
-    class only.
+def dataset_images(
+    classifier: str, dataset: str, *, classes: tuple[str, str], count: int | None, seed: int
+) -> LabelledImages:
+    """A preset, a folder that `simulate` wrote, or one with a folder for each class, as a classifier sees it.
+
+    Of what was simulated sl gets the streaks only. The folders of classes are called as the classifier's
+    `classes`, or as `cutouts.datasets` knows them. The seed draws a preset's cutouts, or, with `count`, that
+    many of a folder's. Raises InvalidRequest for neither preset nor folder, a truth and files that do not
+    match, folders that are no class, files that can't be decoded, or one class only.
     """
     if dataset in PRESETS:
         return preset_images(classifier, dataset, count=count, seed=seed)
+    root, known = Path(dataset), classes_of(classifier, None if classifier in KNOWN else classes)
+    if not (root / TRUTH_FILE).exists() and _is_by_class(root, known):
+        by_class = _chosen(_files_by_class(root, known), dataset, count=count, seed=seed)
+        return _read(classifier, dataset, [path for path, _ in by_class], [label for _, label in by_class])
     if classifier not in CLASSIFIERS:
         raise InvalidRequest(f"no known truth for {classifier!r}; expected one of {', '.join(CLASSIFIERS)}")
     files = labelled_files(dataset, count=count, seed=seed)
     if classifier == "sl":
         files = [(path, truth) for path, truth in files if truth.sl is not None]
-    labels = np.array([truth.rb if classifier == "rb" else truth.sl for _, truth in files], np.uint8)
+    paths, truths = [path for path, _ in files], [truth for _, truth in files]
+    labels = [truth.rb if classifier == "rb" else int(truth.sl or 0) for truth in truths]
+    return _read(classifier, dataset, paths, labels, truths)
+
+
+def _read(
+    classifier: str, dataset: str, files: Sequence[Path], told: Sequence[int], truths: Sequence[Truth] = ()
+) -> LabelledImages:
+    """Files decoded, with their labels; raises InvalidRequest for one class only and for damaged files."""
+    labels = np.array(told, np.uint8)
     if len(set(labels.tolist())) < 2:
         raise InvalidRequest(
             f"{dataset} with {len(files)} cutouts of {classifier} holds one class of it; expected both"
         )
     images = np.empty((len(files), SIZE_PX, SIZE_PX, 1), np.uint8)
     unreadable = []
-    for n, (path, _) in enumerate(files):
+    for n, path in enumerate(files):
         try:
             images[n] = decode(read_image(path))
         except CutoutRejected as error:
             unreadable.append(f"{path.name} ({error})")
     _refuse(unreadable, f"of {len(files)} files of {dataset} can't be decoded", expected="whole cutouts")
-    return LabelledImages(images, labels, [truth for _, truth in files])
+    return LabelledImages(images, labels, list(truths), [path.name for path in files])
+
+
+def _is_by_class(root: Path, classes: Classes) -> bool:
+    return root.is_dir() and any(
+        folder.is_dir() and classes.label_of(folder.name) is not None for folder in root.iterdir()
+    )
+
+
+def _files_by_class(root: Path, classes: Classes) -> list[tuple[Path, int]]:
+    """The images below folders that are called as classes, with their labels, by name.
+
+    Raises InvalidRequest for images in other folders, or beside those of the classes.
+    """
+    names = sorted(str(path.relative_to(root)) for path in root.rglob("*") if _is_image(path))
+    votes = folder_votes([Image(name, None) for name in names], classes).votes
+    told = {vote.image for vote in votes}
+    _refuse(
+        [name for name in names if name not in told],
+        f"of {len(names)} images in {root} are in no folder of a class",
+        expected=classes.expected,
+    )
+    return [(root / vote.image, vote.label) for vote in votes]
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
 def labelled_files(folder: str, *, count: int | None = None, seed: int = 0) -> list[tuple[Path, Truth]]:
@@ -61,10 +108,10 @@ def labelled_files(folder: str, *, count: int | None = None, seed: int = 0) -> l
     if not root.is_dir():
         raise InvalidRequest(
             f"no preset and no folder {folder!r}; expected one of {', '.join(PRESETS)}, "
-            f"or a folder with a {TRUTH_FILE}"
+            f"or a folder with a {TRUTH_FILE} or with a folder for each class"
         )
     found = [(_inside(root, file), truth) for file, truth in _rows(root / TRUTH_FILE)]
-    images = {path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()}
+    images = {path for path in root.rglob("*") if _is_image(path)}
     told = {path for path, _ in found}
     what = f"named in {root / TRUTH_FILE}"
     _refuse([p.name for p, _ in found if not p.is_file()], f"of {len(found)} files {what} are missing")
@@ -75,6 +122,11 @@ def labelled_files(folder: str, *, count: int | None = None, seed: int = 0) -> l
         raise InvalidRequest(
             f"{len(found)} rows for {len(told)} files in {root / TRUTH_FILE}; expected one each"
         )
+    return _chosen(found, folder, count=count, seed=seed)
+
+
+def _chosen(found: list[Labelled], folder: str, *, count: int | None, seed: int) -> list[Labelled]:
+    """All, or `count` of them by the seed, in their order."""
     if count is None:
         return found
     if not 1 <= count <= len(found):

@@ -59,7 +59,7 @@ def evaluate_bundle(
     other = None if against is None else read_card(find_bundle(against))
     if other is not None and other.classifier != card.classifier:
         raise InvalidRequest(f"{card.version} against {other.version}; expected two of one classifier")
-    data = dataset_images(card.classifier, dataset, count=count, seed=seed)
+    data = dataset_images(card.classifier, dataset, classes=card.classes, count=count, seed=seed)
     scores = _scores(folder, card, data)
     asked = [] if count is None else ["--count", str(count)]
     asked += [] if against is None else ["--against", against]

@@ -343,3 +343,37 @@ def test_a_folder_is_frozen_from_the_command_line(
         status, _, err = run(*words)
         assert status == 1
         assert said in err
+
+
+def test_the_images_of_a_split_are_taken_out_in_folders_by_class(api: ApiServer) -> None:
+    card = create(api, by_class(), seed=3).json()["dataset"]
+    sent = {path.partition("/")[2].partition("_scimref")[0]: data for path, data in by_class().items()}
+    for split in ("train", "test"):
+        answer = api.ask("GET", f"/v1/datasets/first/images?split={split}")
+        assert answer.headers["Content-Type"] == "application/zip"
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            found = {name: archive.read(name) for name in archive.namelist()}
+        counts = {c: sum(name.startswith(f"{c}/") for name in found) for c in ("bogus", "real")}
+        assert counts == card["counts"][split]
+        assert all(sent[name.partition("/")[2].removesuffix(".jpg")] == data for name, data in found.items())
+    everything = api.ask("GET", "/v1/datasets/first/images")
+    with zipfile.ZipFile(io.BytesIO(everything.content)) as archive:
+        assert len(archive.namelist()) == 20
+    assert api.ask("GET", "/v1/datasets/nobody/images").status_code == 404
+    assert api.ask("GET", "/v1/datasets/first/images?split=all").status_code == 422
+
+
+def test_a_version_is_evaluated_on_a_data_set_of_the_service(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    card = create(api, by_class(), seed=3).json()["dataset"]
+    monkeypatch.setenv("DA_USER", ADMIN[0])
+    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    words = ["--server", api.url, "evaluate", "rb@1"]
+    assert main([*words, "first", "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert [sum(row) for row in found["confusion_matrix"]] == list(card["counts"]["test"].values())
+    assert main([*words, "second"]) == 1
+    assert "no data set 'second'; expected a preset" in capfd.readouterr().err
+    assert main(["--server", api.url, "evaluate", "sl@1", "first"]) == 1
+    assert "first is a data set of rb; expected one of sl" in capfd.readouterr().err

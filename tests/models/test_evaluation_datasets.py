@@ -9,7 +9,17 @@ import pytest
 
 from core.errors import InvalidRequest, ServiceError, Unsafe
 from cutouts.simulator import write_night
-from models.evaluation.datasets import dataset_images, labelled_files
+from models.evaluation.datasets import dataset_images as read_dataset
+from models.evaluation.datasets import labelled_files
+from models.training.labelled_images import LabelledImages
+
+CLASSES = {"rb": ("bogus", "real"), "sl": ("long", "short"), "kd": ("ditch", "keep")}
+
+
+def dataset_images(classifier: str, dataset: str, *, count: int | None, seed: int) -> LabelledImages:
+    return read_dataset(
+        classifier, dataset, classes=CLASSES.get(classifier, ("0", "1")), count=count, seed=seed
+    )
 
 
 @pytest.fixture
@@ -113,3 +123,49 @@ def test_a_folder_that_can_t_be_judged_on_says_why(folder: Path, name: str) -> N
 def test_an_unknown_data_set_or_classifier_names_what_is_known(classifier: str, dataset: str) -> None:
     with pytest.raises(ServiceError, match="expected one of"):
         dataset_images(classifier, dataset, count=None, seed=0)
+
+
+def by_class(folder: Path, names: dict[str, str]) -> Path:
+    """The images of a folder with its truth, in folders called as their class."""
+    root = folder.parent / "by-class"
+    for path, truth in labelled_files(str(folder)):
+        place = root / names[str(truth.rb)]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / path.name).write_bytes(path.read_bytes())
+    return root
+
+
+@pytest.mark.parametrize("names", [{"0": "bogus", "1": "real"}, {"0": "No-Streak", "1": "streak"}])
+def test_folders_called_as_the_classes_are_read(folder: Path, names: dict[str, str]) -> None:
+    told = dataset_images("rb", str(folder), count=None, seed=0)
+    found = dataset_images("rb", str(by_class(folder, names)), count=None, seed=0)
+    order = np.argsort(told.names)
+    assert sorted(found.names) == [told.names[i] for i in order]
+    again = np.argsort(found.names)
+    assert np.array_equal(found.images[again], told.images[order])
+    assert np.array_equal(found.labels[again], told.labels[order])
+    assert found.truths == []
+
+
+def test_some_of_folders_by_class_are_drawn_by_the_seed(folder: Path) -> None:
+    root = str(by_class(folder, {"0": "bogus", "1": "real"}))
+    some = dataset_images("rb", root, count=15, seed=1)
+    assert len(some.labels) == 15
+    assert some.names == dataset_images("rb", root, count=15, seed=1).names
+    with pytest.raises(InvalidRequest, match="count is 25"):
+        dataset_images("rb", root, count=25, seed=1)
+
+
+def test_a_folder_that_is_no_class_is_refused(folder: Path) -> None:
+    root = by_class(folder, {"0": "bogus", "1": "real"})
+    (root / "ufo").mkdir()
+    (root / "ufo" / "x.jpg").write_bytes(b"")
+    with pytest.raises(InvalidRequest, match="'ufo' with 1 images; expected bogus or"):
+        dataset_images("rb", str(root), count=None, seed=0)
+
+
+def test_an_image_beside_the_folders_of_the_classes_is_refused(folder: Path) -> None:
+    root = by_class(folder, {"0": "bogus", "1": "real"})
+    (root / "x.jpg").write_bytes(b"")
+    with pytest.raises(InvalidRequest, match=r"1 of 25 images in .* are in no folder of a class: x.jpg"):
+        dataset_images("rb", str(root), count=None, seed=0)

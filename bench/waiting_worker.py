@@ -2,7 +2,7 @@
 
 All else is as it is: claims, leases, heartbeats, journaled outcomes, production fields, closing. BENCH_BATCH
 is the engine's batch, BENCH_RATE its cutouts/s (`inf`: at once), BENCH_STATEMENTS a folder in which it
-counts what it asks of MongoDB.
+counts what it asks of MongoDB, BENCH_NAME what the worker is called, if not `waiting` and its process id.
 """
 
 import math
@@ -76,7 +76,8 @@ class WaitingReader:
             )
 
 
-@worker_process_init.connect  # type: ignore[untyped-decorator]
+# A spawned child imports this module twice, by its name and as its main module, and is to start once.
+@worker_process_init.connect(dispatch_uid="waiting")  # type: ignore[untyped-decorator]
 def _start(**_: object) -> None:
     settings = load_settings()
     configure_logging("WARNING")
@@ -88,7 +89,7 @@ def _start(**_: object) -> None:
         WaitingEngine(per_s=float(os.environ["BENCH_RATE"])),
         {"live": reader, "bulk": reader},
         scoring,
-        worker=f"waiting:{os.getpid()}",
+        worker=os.environ.get("BENCH_NAME", f"waiting:{os.getpid()}"),
     )
     context.bind_scorer(scorer)
 

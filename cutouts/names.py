@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from core.instrument import DEFAULT_INSTRUMENT
@@ -28,7 +29,11 @@ def night_of(cutout: str) -> str | None:
     match = _STREAK.search(cutout)
     if match is None:
         return None
-    days = int(match[2][:-9] or 0)
+    return _night(int(match[2][:-9] or 0))
+
+
+@lru_cache(maxsize=64)
+def _night(days: int) -> str | None:
     return (_PID_EPOCH + timedelta(days=days)).strftime("%Y%m%d") if days < 100_000 else None
 
 

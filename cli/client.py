@@ -208,12 +208,21 @@ class Client:
         threshold: float | None = None,
     ) -> Json:
         """What one version changes against another on a job's cutouts, or on those of a filter, or on all."""
-        params: Json = {"before": before, "after": after}
-        params |= {} if threshold is None else {"threshold": threshold}
-        if job is not None:
-            return self._ask("GET", f"/v1/jobs/{job}/changes", params=params, answer_s=STREAM_S)
-        params |= {"filter": text}
-        return self._ask("GET", "/v1/cutouts/changes", params=params, answer_s=STREAM_S)
+        path, params = _changes(before, after, job, text, threshold)
+        return self._ask("GET", path, params=params, answer_s=STREAM_S)
+
+    def score_changes_page(
+        self,
+        *,
+        before: str,
+        after: str,
+        job: str | None = None,
+        text: str = "",
+        threshold: float | None = None,
+    ) -> Iterator[bytes]:
+        """The same as a page with pictures, one HTML file; raises Unavailable where it breaks off."""
+        path, params = _changes(before, after, job, text, threshold)
+        return self._stream(path, {**params, "format": "html"})
 
     def models(self) -> list[Json]:
         """Every model version that is registered."""
@@ -439,6 +448,17 @@ class Client:
         if self._token is not None:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+def _changes(
+    before: str, after: str, job: str | None, text: str, threshold: float | None
+) -> tuple[str, dict[str, str]]:
+    """Where changes are, and with which parameters."""
+    params = {"before": before, "after": after}
+    params |= {} if threshold is None else {"threshold": str(threshold)}
+    if job is not None:
+        return f"/v1/jobs/{job}/changes", params
+    return "/v1/cutouts/changes", params | {"filter": text}
 
 
 def _error_of(response: requests.Response) -> errors.ServiceError:

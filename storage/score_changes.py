@@ -20,7 +20,11 @@ BINS = 2000
 """Of the distribution from -1 to 1: its quantiles are exact to a thousandth."""
 
 SHOWN_BINS = 40
+CELLS = 20
+"""A side of the grid of scores by scores."""
+
 MOST_CHANGED = 24
+MOST_FLIPPED = 12
 CLOSE = (0.001, 0.01)
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
@@ -37,8 +41,10 @@ class ScoreChanges:
     within : the share of cutouts whose delta is at most 0.001 and 0.01 in size.
     quantiles : of the delta, to a thousandth.
     histogram : cutouts by delta, SHOWN_BINS of equal width from -1 to 1.
-    to_1, to_0 : decisions that flip, by these thresholds.
-    most_changed : by the size of the delta, largest first.
+    grid : cutouts by their scores, CELLS by CELLS of equal width from 0 to 1; a row for each step of `after`.
+    called_1 : cutouts that each version calls 1, by these thresholds.
+    to_1, to_0 : decisions that flip.
+    most_changed, most_to_1, most_to_0 : of all, and of those that flip; the largest deltas first.
     """
 
     before: str
@@ -53,9 +59,13 @@ class ScoreChanges:
     within: dict[str, float]
     quantiles: dict[str, float]
     histogram: list[int]
+    grid: list[list[int]]
+    called_1: tuple[int, int]
     to_1: int
     to_0: int
     most_changed: list[Change]
+    most_to_1: list[Change]
+    most_to_0: list[Change]
 
 
 def score_changes(
@@ -106,24 +116,28 @@ def _checked(record: Record, before: str, after: str, threshold: float | None) -
 
 def _changes(pairs: Iterable[Part], before: str, after: str, thresholds: tuple[float, float]) -> ScoreChanges:
     counts = np.zeros(BINS, np.int64)
+    grid = np.zeros((CELLS, CELLS), np.int64)
     close = dict.fromkeys(CLOSE, 0)
     moments = _Moments()
-    largest: list[Change] = []
+    largest, to_1, to_0 = _Largest(MOST_CHANGED), _Largest(MOST_FLIPPED), _Largest(MOST_FLIPPED)
     absolute = 0.0
-    without = to_1 = to_0 = 0
+    without = called_before = called_after = 0
     for found, missing in pairs:
         without += missing
         for change in found:
-            delta = change.after - change.before
-            counts[min(BINS - 1, int((delta + 1) / 2 * BINS))] += 1
+            counts[_place((change.after - change.before + 1) / 2, BINS)] += 1
+            grid[_place(change.after, CELLS), _place(change.before, CELLS)] += 1
             moments.add(change.before, change.after)
             absolute += change.size
             was, now = change.before >= thresholds[0], change.after >= thresholds[1]
-            to_1, to_0 = to_1 + (now and not was), to_0 + (was and not now)
+            called_before, called_after = called_before + was, called_after + now
+            if was != now:
+                (to_1 if now else to_0).add(change)
             for limit in CLOSE:
                 close[limit] += change.size <= limit
-            _keep(largest, change)
+            largest.add(change)
     n = moments.n
+    most = largest.in_order()
     return ScoreChanges(
         before=before,
         after=after,
@@ -132,14 +146,18 @@ def _changes(pairs: Iterable[Part], before: str, after: str, thresholds: tuple[f
         without=without,
         mean=moments.mean_after - moments.mean_before if n else None,
         mean_absolute=absolute / n if n else None,
-        largest=max(largest).size if largest else None,
+        largest=most[0].size if most else None,
         correlation=moments.correlation(),
         within={f"{limit:g}": number / n for limit, number in close.items()} if n else {},
         quantiles=_quantiles(counts),
         histogram=counts.reshape(SHOWN_BINS, -1).sum(axis=1).tolist(),
-        to_1=to_1,
-        to_0=to_0,
-        most_changed=sorted(largest, reverse=True),
+        grid=grid.tolist(),
+        called_1=(called_before, called_after),
+        to_1=to_1.n,
+        to_0=to_0.n,
+        most_changed=most,
+        most_to_1=to_1.in_order(),
+        most_to_0=to_0.in_order(),
     )
 
 
@@ -170,11 +188,30 @@ class _Moments:
         return self._both / scale if scale > 0 else None
 
 
-def _keep(largest: list[Change], change: Change) -> None:
-    if len(largest) < MOST_CHANGED:
-        heapq.heappush(largest, change)
-    else:
-        heapq.heappushpop(largest, change)
+class _Largest:
+    """The largest changes of those that come one at a time, and how many came."""
+
+    def __init__(self, most: int) -> None:
+        self.n = 0
+        self._most = most
+        self._kept: list[Change] = []
+
+    def add(self, change: Change) -> None:
+        """Take in one change."""
+        self.n += 1
+        if len(self._kept) < self._most:
+            heapq.heappush(self._kept, change)
+        else:
+            heapq.heappushpop(self._kept, change)
+
+    def in_order(self) -> list[Change]:
+        """Those kept, the largest first."""
+        return sorted(self._kept, reverse=True)
+
+
+def _place(share: float, steps: int) -> int:
+    """In which of so many steps from 0 to 1 a value is; 1 is in the last."""
+    return min(steps - 1, int(share * steps))
 
 
 def _quantiles(counts: NDArray[np.int64]) -> dict[str, float]:

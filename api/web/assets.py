@@ -32,6 +32,11 @@ def asset_url(name: str) -> str:
     return f"{ASSETS}{release()}/{name}"
 
 
+def asset_text(name: str) -> str:
+    """An asset itself, for a page that has to be whole without others; raises KeyError for an unknown one."""
+    return _contents()[name].decode()
+
+
 @router.get(ASSETS + "{which}/{name:path}", response_class=Response)
 def asset(which: str, name: str) -> Response:
     """One asset. Open to anyone: there is nothing in it but what the repository has."""

@@ -11,6 +11,7 @@ from cli.exit_codes import Exit
 from cli.model_files import FORMS, export_model, import_model
 from cli.output import emit
 from cli.tables import count, table
+from cli.whole_file import write_whole
 from core.errors import InvalidRequest
 from core.family import Family
 from core.settings import load_settings
@@ -39,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--filter", metavar="FILTER", help="instead on these cutouts; '' for all that both scored"
     )
     compare.add_argument("--threshold", type=float, help="both decide by it; by default each by its own")
+    compare.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE.html",
+        help="with --job or --filter: a page with pictures",
+    )
     promote = add_action(actions, "promote", "put a version into production; rolling back is the same")
     promote.add_argument("version", metavar="rb@2")
     promote.add_argument("--even-if-worse", action="store_true", help="than the one in production")
@@ -128,14 +135,9 @@ def _export(client: Client, args: argparse.Namespace) -> Answer:
 def _compare(client: Client, args: argparse.Namespace) -> Answer:
     """The figures of both cards with one fingerprint, the same test set; or the changes on cutouts."""
     if args.job is not None or args.filter is not None:
-        found = client.score_changes(
-            before=args.other,
-            after=args.version,
-            job=args.job,
-            text=args.filter or "",
-            threshold=args.threshold,
-        )
-        return found, parity_table(found)
+        return _compare_cutouts(client, args)
+    if args.out is not None:
+        raise InvalidRequest("-o came without --job or --filter; expected which cutouts the page is of")
     one, other = (client.model(name)["metrics"] for name in (args.version, args.other))
     known = {found["fingerprint"]: found for found in other.values() if "fingerprint" in found}
     sets = [
@@ -157,6 +159,17 @@ def _compare(client: Client, args: argparse.Namespace) -> Answer:
     ]
     told = table(("test set", "figure", args.version, args.other), rows)
     return {"versions": [args.version, args.other], "test_sets": sets}, [told]
+
+
+def _compare_cutouts(client: Client, args: argparse.Namespace) -> Answer:
+    """What changes on a job's cutouts or on those of a filter; written to a file where one is named."""
+    asked = {"before": args.other, "after": args.version, "job": args.job, "text": args.filter or ""}
+    if args.out is None:
+        found = client.score_changes(**asked, threshold=args.threshold)
+        return found, parity_table(found)
+    out = from_caller(args.out)
+    size = write_whole(out, client.score_changes_page(**asked, threshold=args.threshold))
+    return {"versions": [args.version, args.other], "file": str(out), "bytes": size}, [f"wrote {out}"]
 
 
 def parity_table(found: dict[str, Any]) -> list[str]:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InvalidRequest
+from core.svg import BLUE, GREY, ORANGE, Area, Axis, Chart, Dots, Line, Mark, render
 from models.evaluation.against import flips
 from models.evaluation.figures import Labels, Scores
-from models.evaluation.svg import BLUE, GREY, ORANGE, Area, Axis, Chart, Dots, Line, Mark, render
 
 DELTA_BINS = 41  # odd, so that one bin holds what did not move
 MOST_DOTS = 3000

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InvalidRequest
+from core.svg import BLUE, GREEN, GREY, ORANGE, Area, Axis, Band, Chart, Dots, Line, Mark, render
 from cutouts.simulator import Truth
 from models.evaluation.bootstrap import bootstrap, precision_band, roc_band
 from models.evaluation.calibration import calibration
 from models.evaluation.curves import precision_recall_curve, roc_curve
 from models.evaluation.figures import Labels, Scores, area_under_roc, checked, confusion
 from models.evaluation.groups import Group, by_length, by_peak
-from models.evaluation.svg import BLUE, GREEN, GREY, ORANGE, Area, Axis, Band, Chart, Dots, Line, Mark, render
 from models.training.labelled_images import LabelledImages
 
 SCORE_BINS = 40

@@ -12,7 +12,6 @@ from core.errors import InvalidRequest
 from cutouts.simulator import Truth, write_night
 from models.__main__ import main
 from models.evaluation.plots import completeness_by_peak, precision_recall, roc, score_histogram, write_plots
-from models.evaluation.svg import BLUE, Axis, Chart, Dots, Line, render
 from models.training.fit import Plan
 from models.training.labelled_images import LabelledImages
 from models.training.run import run
@@ -108,40 +107,6 @@ def test_a_folder_that_can_t_be_written_is_refused(tmp_path: Path) -> None:
     scores, data = judged()
     with pytest.raises(InvalidRequest, match="plots can't be written"):
         write_plots(tmp_path / "file", scores, data, title="x")
-
-
-@pytest.mark.parametrize(
-    ("axis", "ticks"),
-    [
-        (Axis("", 0, 1), [0, 0.2, 0.4, 0.6, 0.8, 1]),
-        (Axis("", 0.6, 1), [0.6, 0.7, 0.8, 0.9, 1]),
-        (Axis("", 0, 157), [0, 50, 100, 150]),
-        (Axis("", 1e-3, 1, log=True), [1e-3, 1e-2, 1e-1, 1]),
-        (Axis("", 1.5, 60, log=True), [2, 5, 10, 20, 50]),
-    ],
-)
-def test_ticks_are_round(axis: Axis, ticks: list[float]) -> None:
-    assert axis.ticks() == pytest.approx(ticks)
-
-
-def test_values_lie_where_the_axis_says() -> None:
-    assert Axis("", 0, 10).at(2.5) == 0.25
-    assert Axis("", 0.01, 1, log=True).at(0.1) == pytest.approx(0.5)
-    assert Axis("", 0.01, 1, log=True).at(0) == 0
-    assert Axis("", 0, 1).at(7) == 1
-
-
-def test_a_dot_s_interval_and_words_are_drawn() -> None:
-    chart = Chart(
-        "t",
-        Axis("x", 0, 1),
-        Axis("y", 0, 1),
-        [Dots("d", [(0.5, 0.5)], BLUE, [(0.25, 0.75)], ["3 of 6"]), Line("", [], BLUE)],
-    )
-    root = ET.fromstring(render(chart))
-    (circle,) = [c for c in root.iter(f"{SVG}circle") if c.find(f"{SVG}title") is not None]
-    assert circle.findtext(f"{SVG}title") == "3 of 6"
-    assert float(circle.get("cx", "0")) == (76 + 620) / 2
 
 
 def test_evaluate_writes_figures_and_plots(

@@ -36,6 +36,12 @@ def test_deltas_flips_and_the_most_changed(record: Record, job: Job) -> None:
     assert found.quantiles["0.5"] == pytest.approx(0.01, abs=1e-3)
     assert found.quantiles["0.95"] == pytest.approx(0.5, abs=1e-3)
     assert sum(found.histogram) == 58
+    assert found.called_1 == (6, 6)
+    assert found.grid[2][18] == 6  # a row for each step of the score after
+    assert found.grid[15][5] == 6
+    assert found.grid[5][5] == 46
+    assert {change.cutout for change in found.most_to_0} == {f"{n:064x}" for n in range(6)}
+    assert {change.cutout for change in found.most_to_1} == {f"{n:064x}" for n in range(6, 12)}
     assert len(found.most_changed) == MOST_CHANGED
     assert {change.cutout for change in found.most_changed[:6]} == {f"{n:064x}" for n in range(6)}
     assert (found.most_changed[0].before, found.most_changed[0].after) == (0.9, 0.1)

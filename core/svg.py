@@ -1,7 +1,7 @@
 """A small chart in SVG: two axes, series, a legend and lines of text.
 
 No colours but the series' own: axes and words take the page's `currentColor`, the ground is transparent.
-What is measured and why it is drawn is in models.evaluation.plots.
+What is measured and why it is drawn is told where it is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -101,7 +101,16 @@ class Dots:
     radius: float = 4
 
 
-Mark = Line | Area | Band | Dots
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A grid over both axes, a row for each step of y; a cell is as dense as the logarithm of its count."""
+
+    name: str
+    rows: Sequence[Sequence[int]]
+    colour: str
+
+
+Mark = Line | Area | Band | Dots | Cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +124,13 @@ class Chart:
     lines: Sequence[str] = field(default=())
 
 
-def render(chart: Chart) -> str:
-    """The chart as a whole SVG document, 640 by 460 px."""
+def render(chart: Chart, *, alone: bool = True) -> str:
+    """The chart as a whole SVG document, 640 by 460 px; unless `alone` a part of a page, without style."""
     top = _TITLE_Y + _LINE_PX * len(chart.lines) + _LEGEND_PX + 14
     body = [
         f"<title>{_escaped(chart.title)}</title>",
         f"<desc>{_escaped('; '.join(chart.lines))}</desc>",
-        f"<style>{_STYLE}</style>",
+        *([f"<style>{_STYLE}</style>"] if alone else []),
         _text(LEFT, _TITLE_Y, _shortened(chart.title), size=16, weight=600),
         *(_text(LEFT, _TITLE_Y + _LINE_PX * (n + 1), line) for n, line in enumerate(chart.lines)),
         *_legend(chart.series, top - 14),
@@ -154,7 +163,7 @@ def _legend(series: Sequence[Mark], y: float) -> list[str]:
         if isinstance(one, Line):
             dash = ' stroke-dasharray="4 4"' if one.faint else ""
             parts.append(f'<path d="M{x:.1f} {y - 4:.1f}h22" stroke="{one.colour}" stroke-width="2"{dash}/>')
-        elif isinstance(one, Area | Band):
+        elif isinstance(one, Area | Band | Cells):
             edge = f' stroke="{one.colour}"' if isinstance(one, Area) else ""
             parts.append(
                 f'<rect x="{x:.1f}" y="{y - 10:.1f}" width="22" height="11" fill="{one.colour}" '
@@ -191,7 +200,27 @@ def _grid(path: str) -> str:
     return f'<path d="{path}" stroke="currentColor" stroke-opacity="0.13" fill="none"/>'
 
 
+def _cells(cells: Cells, top: float) -> list[str]:
+    most = max((n for row in cells.rows for n in row), default=0)
+    height = (BOTTOM - top) / len(cells.rows)
+    parts = []
+    for y, row in enumerate(cells.rows):
+        width = (RIGHT - LEFT) / len(row)
+        for x, n in enumerate(row):
+            if n:
+                density = 0.25 + 0.75 * log10(n) / log10(most) if most > 1 else 1
+                left, upper = LEFT + x * width, BOTTOM - (y + 1) * height
+                parts.append(
+                    f'<rect x="{left:.2f}" y="{upper:.2f}" width="{width:.2f}" height="{height:.2f}" '
+                    f'fill="{cells.colour}" fill-opacity="{density:.2f}">'
+                    f"<title>{n:,}</title></rect>"
+                )
+    return parts
+
+
 def _drawn(one: Mark, chart: Chart, top: float) -> list[str]:
+    if isinstance(one, Cells):
+        return _cells(one, top)
     points = [*one.low, *reversed(one.high)] if isinstance(one, Band) else one.points
     places = [(_x(chart.x, x), _y(chart.y, y, top)) for x, y in points]
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pymongo import UpdateOne
+from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from cutouts.names import night_of
@@ -87,13 +87,14 @@ class CutoutRepository:
     def set_production(self, fields: Mapping[str, Mapping[str, object]], *, where_none: bool = False) -> None:
         """Set the production fields (rb, sl, plausible, versions, scores, decided_by) of cutouts, by id.
 
-        With `where_none` only those of cutouts that have none yet.
+        With `where_none` only those of cutouts that have none yet. The driver does not repeat this by itself:
+        for a statement that it may repeat, the server notes each update once more, at twice the cost.
         """
         only: Document = {"versions": {"$exists": False}} if where_none else {}
         if fields:
             self._cutouts.bulk_write(
                 [
-                    UpdateOne({"_id": cutout} | only, {"$set": dict(values)})
+                    UpdateMany({"_id": cutout} | only, {"$set": dict(values)})
                     for cutout, values in fields.items()
                 ],
                 ordered=False,

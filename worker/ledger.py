@@ -25,12 +25,12 @@ Scored = Mapping[int, Mapping[str, float]]
 class Entry:
     """An item that was read, and its outcomes: none where they are on record already.
 
-    `is_named`: it came under an id that is not its content's, and which other bytes may own.
+    `is_claimed`: it came under an id that is not its content's, and which other bytes may own.
     """
 
     index: int
     cutout: CutoutRecord
-    is_named: bool
+    is_claimed: bool
     outcomes: tuple[Outcome, ...] = ()
 
 
@@ -116,7 +116,8 @@ class ShardLedger:
 
     def _note(self, read: ReadItem, scores: Mapping[str, float]) -> None:
         """What can't be decoded is rejected by the id of its content: it says nothing of another's id."""
-        is_reference = self._items[read.index].reference is not None
+        item = self._items[read.index]
+        is_reference = item.reference is not None
         is_named = read.cutout != read.content or is_reference
         if read.fetch_rejection is not None:
             self._rejections[read.index] = read.fetch_rejection
@@ -126,9 +127,11 @@ class ShardLedger:
         elif is_reference:
             self._learnt[read.index] = (str(read.cutout), str(read.sha256))
         self._cutouts[read.index] = str(read.cutout)
-        self._group.append(self._entry(read, scores, is_named and read.decode_rejection is None))
+        is_owner = self._job.kind == "rescore" and read.sha256 == item.sha256  # as planned from the record
+        is_claimed = is_named and read.decode_rejection is None and not is_owner
+        self._group.append(self._entry(read, scores, is_claimed))
 
-    def _entry(self, read: ReadItem, scores: Mapping[str, float], is_named: bool) -> Entry:
+    def _entry(self, read: ReadItem, scores: Mapping[str, float], is_claimed: bool) -> Entry:
         name = self._instrument
         if read.decode_rejection is None:
             outcomes = [_outcome(read, version, score, name) for version, score in scores.items()]
@@ -137,16 +140,16 @@ class ShardLedger:
             outcomes = [Outcome(content, v, rejection=why, instrument=name) for v in self._job.versions]
         reference = self._items[read.index].reference
         cutout = CutoutRecord(str(read.cutout), read.sha256, reference)
-        return Entry(read.index, cutout, is_named, tuple(outcomes))
+        return Entry(read.index, cutout, is_claimed, tuple(outcomes))
 
     def _write(self, group: Sequence[Entry]) -> Written:
         """Put a group on record, less the items whose id other bytes own."""
-        named = [entry.cutout for entry in group if entry.is_named]
-        owners = self._record.cutouts.own(named) if named else {}
+        claimed = [entry.cutout for entry in group if entry.is_claimed]
+        owners = self._record.cutouts.own(claimed) if claimed else {}
         refused = {
             entry.index: conflict(str(entry.cutout.sha256), owners[entry.cutout.id])
             for entry in group
-            if entry.is_named and owners.get(entry.cutout.id, entry.cutout.sha256) != entry.cutout.sha256
+            if entry.is_claimed and owners.get(entry.cutout.id, entry.cutout.sha256) != entry.cutout.sha256
         }
         outcomes = {
             (outcome.cutout, outcome.version): outcome

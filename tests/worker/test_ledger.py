@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from pymongo.errors import AutoReconnect
 
 from core.job import Item, Job, Lease, Rejection
+from storage.cutouts import CutoutRecord
 from storage.record import Record
 from tests.record import register
 from worker import ledger
@@ -110,3 +112,37 @@ def test_a_write_that_failed_is_told_by_the_next_call(record: Record) -> None:
         with pytest.raises(Exception, match="cannot encode object"):
             shard.close()
     assert on_record(record) == 0
+
+
+def test_a_backlog_knows_who_owns_its_ids_but_for_bytes_that_have_changed_since(record: Record) -> None:
+    register(record, *VERSIONS)
+    ids = [STREAK, STREAK.replace("150004", "150005")]
+    record.cutouts.own([CutoutRecord(cutout, content(0)) for cutout in ids])
+    items = tuple(Item(cutout, cutout, content(0), reference=f"memory://{cutout}") for cutout in ids)
+    job = Job("j", VERSIONS, "bulk", "me", items=2, shards=1, kind="rescore", selection="")
+    reads = [read(0, ids[0], of=0), read(1, ids[1], of=1)]
+    lease = Lease("j", 0, "t", 1, items)
+    with ShardLedger(record, job, lease, rejections={}, provenance={}) as shard:
+        shard.add(reads, scores(reads))
+        result = shard.close()
+    assert {index: why.reason for index, why in result.rejections.items()} == {1: "conflict"}
+    assert set(record.outcomes.existing(ids, VERSIONS)) == {(ids[0], version) for version in VERSIONS}
+
+
+def test_production_fields_that_a_lost_connection_cost_are_set_as_the_shard_is_worked_on_again(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = [read(0)]
+    record.cutouts.announce([CutoutRecord(content(0), content(0))])
+    with open_ledger(record, reads) as shard, monkeypatch.context() as chance:
+        chance.setattr(type(record.cutouts), "set_production", _cut)
+        shard.add(reads, scores(reads))
+        with pytest.raises(AutoReconnect):
+            shard.close()
+    with open_ledger(record, reads) as again:
+        assert again.close().scored == 1
+    assert (record.cutouts.get(content(0)) or {})["rb"] == 0.5
+
+
+def _cut(*_: object, **__: object) -> None:
+    raise AutoReconnect("connection closed")

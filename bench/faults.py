@@ -156,11 +156,11 @@ def _run(local: LocalService, folder: Path, faults: Sequence[Fault], args: argpa
         rested = time.monotonic()
         jobs = working.result()
     after_s = time.monotonic() - rested
-    rough = tally(local, client, jobs)
+    rough = tally(local.record, client, jobs)
     for collection in WRITTEN:
         local.record.database[collection].delete_many({})
     calm_jobs = _work(client, archives, candidate, until=time.monotonic() + span_s)
-    calm = tally(local, client, calm_jobs)
+    calm = tally(local.record, client, calm_jobs)
     files = [zipfile.ZipFile(archive).namelist() for archive in archives]
     return Run(happened, files, calm, rough, (*production, candidate), after_s)
 

@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.local_service import LocalService
 from cli.client import Client
+from storage.record import Record
 
 TOLERANCE = 1e-5
 Value = tuple[object, ...]
@@ -21,7 +21,7 @@ class Differences:
     different: list[str]
 
 
-def tally(local: LocalService, client: Client, jobs: Sequence[str]) -> Tally:
+def tally(record: Record, client: Client, jobs: Sequence[str]) -> Tally:
     """Everything that a run came to, by names that are the same in each run.
 
     The results of the jobs as the API gives them, their counts, how many jobs there are, and of each cutout
@@ -35,7 +35,7 @@ def tally(local: LocalService, client: Client, jobs: Sequence[str]) -> Tally:
             rejection = result["rejection"] or {}
             fields = (result["rb"], result["sl"], result["plausible"], rejection.get("reason"))
             told["result", n, result["file"]].append(fields)
-    database = local.record.database
+    database = record.database
     for n in range(database["jobs"].count_documents({})):
         told["job", n].append(())
     for cutout in database["cutouts"].find():

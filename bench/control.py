@@ -106,13 +106,13 @@ def main() -> int:
 def _measured(local: LocalService, models: Sequence[str], count: int, statements: Path) -> Measured:
     """Plan a backlog, pause it, and measure from letting it go on to its end."""
     client = local_client(local.service.url, local.service.secrets_file)
-    job = str(client.submit_rescoring({"models": list(models)})["job"])
-    client.change_job(job, paused=True)
+    job = str(client.jobs.submit_rescoring({"models": list(models)})["job"])
+    client.jobs.change(job, paused=True)
     _await(local, job, JobState.RUNNING)
     time.sleep(SETTLED_S)
     before_us, waited_before = _cpu(local), statements_in(statements)
     began = datetime.now(UTC)
-    client.change_job(job, paused=False)
+    client.jobs.change(job, paused=False)
     finished = _await(local, job, JobState.FINISHED).finished or began
     seconds = (finished - began).total_seconds()
     cpu = {name: after - before_us[name] for name, after in _cpu(local).items()}

@@ -119,7 +119,7 @@ def main() -> int:
 def _measure(local: LocalService, workers: Workers, args: argparse.Namespace) -> int:
     client = local_client(local.service.url, local.service.secrets_file)
     local.record.models.register_shipped()
-    job = str(client.submit_rescoring({})["job"])
+    job = str(client.jobs.submit_rescoring({})["job"])
     terminal = _watch(local, job)
     workers.start("a", "b")
     phases = [_phase(client, job, terminal, {"a", "b"})]
@@ -191,7 +191,7 @@ def rate_shown(frame: Frame) -> float | None:
 
 
 def _open(client: Client, job: str) -> dict[str, Any]:
-    view = client.job(job)
+    view = client.jobs.get(job)
     if view["finished"]:
         raise RuntimeError(f"job {job} was finished before all was measured: give it more --cutouts")
     return view

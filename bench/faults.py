@@ -176,25 +176,25 @@ def _work(client: Client, rounds: Iterable[Path], candidate: str, *, until: floa
     jobs = []
     for n, archive in enumerate(rounds):
         priority = "live" if n % 2 else "bulk"
-        upload = client.submit_files([File(archive.name, archive)], priority=priority)
-        rescoring = client.submit_rescoring({"models": [candidate]})
+        upload = client.jobs.submit_files([File(archive.name, archive)], priority=priority)
+        rescoring = client.jobs.submit_rescoring({"models": [candidate]})
         jobs.append(str(upload["job"]))
         _await(client, jobs[-1], until)
         _await(client, str(rescoring["job"]), until)
-    _await(client, str(client.submit_rescoring({"models": [candidate]})["job"]), until)
+    _await(client, str(client.jobs.submit_rescoring({"models": [candidate]})["job"]), until)
     return jobs
 
 
 def _await(client: Client, job: str, until: float) -> None:
     """Return when a job has finished; raises TimeoutError, and ServiceError when it came to another end."""
     while time.monotonic() < until:
-        view = client.job(job)
+        view = client.jobs.get(job)
         if view["state"] == "finished":
             return
         if view["state"] in ("failed", "cancelled"):
             raise ServiceError(f"job {job} has {view['state']}: {view['failure']}; expected that it finishes")
         time.sleep(POLL_S)
-    raise TimeoutError(f"job {job} has not ended in time: {client.job(job)}")
+    raise TimeoutError(f"job {job} has not ended in time: {client.jobs.get(job)}")
 
 
 def _client(local: LocalService) -> Client:

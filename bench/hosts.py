@@ -225,12 +225,12 @@ def _worker(
 def _run(client: Client, record: Record, archive: Path, timeout_s: float, cuts: Cuts | None = None) -> Run:
     """Score an archive, while links are cut if so wanted; raises TimeoutError."""
     began = time.monotonic()
-    job = str(client.submit_files([File(archive.name, archive)], priority="bulk")["job"])
+    job = str(client.jobs.submit_files([File(archive.name, archive)], priority="bulk")["job"])
     if cuts is not None:
         cuts.make(began + timeout_s)
-    while client.job(job)["state"] != "finished":
+    while client.jobs.get(job)["state"] != "finished":
         if time.monotonic() > began + timeout_s:
-            raise TimeoutError(f"job {job} has not ended in {timeout_s:.0f} s: {client.job(job)}")
+            raise TimeoutError(f"job {job} has not ended in {timeout_s:.0f} s: {client.jobs.get(job)}")
         time.sleep(POLL_S)
     seconds = time.monotonic() - began
     by = Counter(document["worker"] for document in record.database["outcomes"].find({}, {"worker": True}))

@@ -52,16 +52,16 @@ def main() -> int:
 
 def _measure(local: LocalService, backlog: Path, singles: list[Path], *, as_json: bool) -> int:
     client = local_client(local.service.url, local.service.secrets_file)
-    bulk = str(client.submit_files([File(backlog.name, backlog)], priority="bulk")["job"])
+    bulk = str(client.jobs.submit_files([File(backlog.name, backlog)], priority="bulk")["job"])
     _await_outcomes(local, bulk)
     accepted_s, waited_s = [], []
     for single in singles:
         began = time.monotonic()
-        job = str(client.submit_files([File(single.name, single)])["job"])
+        job = str(client.jobs.submit_files([File(single.name, single)])["job"])
         accepted = time.monotonic()
         _await_result(client, job)
         scored = time.monotonic()
-        if client.job(bulk)["shards_open"] == 0:
+        if client.jobs.get(bulk)["shards_open"] == 0:
             break
         accepted_s.append(accepted - began)
         waited_s.append(scored - accepted)
@@ -95,7 +95,7 @@ def _await_outcomes(local: LocalService, job: str) -> None:
 def _await_result(client: Client, job: str) -> None:
     """Return when the one cutout of a job has its result; raises TimeoutError."""
     deadline = time.monotonic() + TIMEOUT_S
-    while next(client.results(job), None) is None:
+    while next(client.jobs.results(job), None) is None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"job {job} has no result after {TIMEOUT_S:.0f} s")
         time.sleep(POLL_S)

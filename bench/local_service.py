@@ -66,7 +66,7 @@ class LocalService:
 
     def results(self, job: str) -> list[dict[str, Any]]:
         """The results of a job as a user gets them from the API: all pages, in the order of its items."""
-        return list(local_client(self.service.url, self.service.secrets_file).results(job))
+        return list(local_client(self.service.url, self.service.secrets_file).jobs.results(job))
 
     def outcomes(self, *versions: str) -> dict[tuple[str, str], list[float | None]]:
         """Every outcome on record by (cutout, version): a list, so that one too many would show."""

@@ -85,10 +85,10 @@ def _measured_in(local: LocalService, count: int) -> Measured:
     fill(local.record, count)
     roots = {name: local.service.record.processes[name].pid for name in MEASURED}
     client = local_client(local.service.url, local.service.secrets_file)
-    client.models()  # logs in
+    client.models.all()  # logs in
     with _standing_still(roots["worker"]):
         began = time.monotonic()
-        job = str(client.submit_rescoring({})["job"])
+        job = str(client.jobs.submit_rescoring({})["job"])
         answered = time.monotonic()
         while (found := local.record.jobs.get(job)) is not None and found.state is JobState.PLANNING:
             if time.monotonic() - began > TIMEOUT_S:

@@ -50,7 +50,7 @@ def _measure(local: LocalService, bulk: Path, small: list[Path], args: argparse.
     began = time.monotonic()
     middle = len(small) // 2
     before = [local.submit(bulk), *(local.submit(archive) for archive in small[:middle])]
-    local_client(local.service.url, local.service.secrets_file).promote(new, even_if_worse=True)
+    local_client(local.service.url, local.service.secrets_file).models.promote(new, even_if_worse=True)
     at_promotion = local.record.jobs.get(before[0])
     after = [local.submit(archive) for archive in small[middle:]]
     for job in (*before, *after):

@@ -29,9 +29,9 @@ def tally(record: Record, client: Client, jobs: Sequence[str]) -> Tally:
     """
     told: dict[tuple[Hashable, ...], list[Value]] = defaultdict(list)
     for n, job in enumerate(jobs):
-        view = client.job(job)
+        view = client.jobs.get(job)
         told["counts", n].append((view["items"], view["scored"], view["rejected"]))
-        for result in client.results(job):
+        for result in client.jobs.results(job):
             rejection = result["rejection"] or {}
             fields = (result["rb"], result["sl"], result["plausible"], rejection.get("reason"))
             told["result", n, result["file"]].append(fields)

@@ -128,7 +128,7 @@ def _job_seconds(local: LocalService, args: argparse.Namespace) -> float:
         "batch_size": args.batch_size,
         "count": args.count,
     }
-    job = str(client.submit_training(wanted)["job"])
+    job = str(client.jobs.submit_training(wanted)["job"])
     first = _await_epoch(local, job, 1)
     last = _await_epoch(local, job, args.epochs + 1)
     local.wait(job, timeout_s=TIMEOUT_S)

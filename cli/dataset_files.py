@@ -51,7 +51,7 @@ def fetch_images(client: Client, name: str, split: str, folder: Path) -> None:
     """
     try:
         with tempfile.TemporaryFile() as file:
-            for chunk in client.dataset_images(name, split):
+            for chunk in client.datasets.images(name, split):
                 file.write(chunk)
             with zipfile.ZipFile(file) as archive:
                 archive.extractall(folder)

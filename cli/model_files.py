@@ -38,7 +38,7 @@ def import_model(
     """
     if path.is_dir():
         _models("check", str(path))
-        return client.add_model(_archive(path))
+        return client.models.add(_archive(path))
     if version is None:
         raise InvalidRequest(f"no version for {path.name}; expected --version, such as rb@9")
     words = ["--version", version, "--threshold", str(threshold)]
@@ -50,7 +50,7 @@ def import_model(
         words = ["import", str(path), "--recipe", recipe, *words]
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
         _models(*words, "--out", folder)
-        return client.add_model(_archive(Path(folder)))
+        return client.models.add(_archive(Path(folder)))
 
 
 def export_model(client: Client, version: str, out: Path, *, form: str) -> Path:
@@ -67,7 +67,7 @@ def export_model(client: Client, version: str, out: Path, *, form: str) -> Path:
 
 def fetch_bundle(client: Client, version: str, folder: Path) -> Path:
     """Write a version's card and weights to a folder, as `models` reads them."""
-    card, weights = client.model(version), client.weights(version)
+    card, weights = client.models.get(version), client.models.weights(version)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", "utf-8")

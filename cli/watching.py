@@ -60,7 +60,7 @@ def await_job(client: Client, job_id: str) -> dict[str, Any]:
     pause_s = FIRST_PAUSE_S
     epochs = 0
     try:
-        while not has_ended(job := client.job(job_id)):
+        while not has_ended(job := client.jobs.get(job_id)):
             epochs = _tell_epochs(job, epochs, line)
             line.show(told(job))
             time.sleep(pause_s)

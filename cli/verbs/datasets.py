@@ -69,14 +69,14 @@ def _create(client: Client, args: argparse.Namespace) -> tuple[Json, list[str]]:
     wanted = {key: getattr(args, key) for key in ("name", "classifier", "seed", "shares", "min_votes")}
     wanted |= {"benchmark": args.benchmark} | ({"classes": args.classes} if args.classes else {})
     if args.from_labels:
-        created = client.freeze_labels(wanted)
+        created = client.datasets.freeze_labels(wanted)
     else:
         found = dataset_files(from_caller(args.path))
         if found.left_out:
             more = ", …" if len(found.left_out) > _NAMED else ""
             named = ", ".join(found.left_out[:_NAMED])
             say(f"not sent, no images and no labels: {count(len(found.left_out), 'file')} ({named}{more})")
-        created = client.freeze_files(found.files, {key: str(value) for key, value in wanted.items()})
+        created = client.datasets.freeze_files(found.files, {k: str(value) for k, value in wanted.items()})
     card = created["dataset"]
     if created["existing"]:
         say(f"these contents are on record already, as data set {card['name']}")
@@ -84,12 +84,12 @@ def _create(client: Client, args: argparse.Namespace) -> tuple[Json, list[str]]:
 
 
 def _show(client: Client, args: argparse.Namespace) -> tuple[Json, list[str]]:
-    card = client.dataset(args.name)
+    card = client.datasets.get(args.name)
     return card, _lines(card)
 
 
 def _list(client: Client, _: argparse.Namespace) -> tuple[Json, list[str]]:
-    cards = client.datasets()
+    cards = client.datasets.all()
     rows = [
         (
             card["name"],

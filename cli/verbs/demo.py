@@ -100,7 +100,7 @@ def _score_sample(client: Client) -> list[dict[str, Any]]:
     say(f"scoring the sample night, {SAMPLE.relative_to(ROOT)}")
     accepted = submit(client, collect(["stamps"], folder=SAMPLE))
     job = await_job(client, accepted["job"])
-    return list(client.results(job["id"]))
+    return list(client.jobs.results(job["id"]))
 
 
 def _report(
@@ -110,7 +110,7 @@ def _report(
     if unknown:
         raise Misconfigured(f"{unknown[0]} is in {SAMPLE} and not in its truth.csv")
     versions = {version for result in results for version in result["versions"].values()}
-    thresholds = {version: float(client.model(version)["threshold"]) for version in versions}
+    thresholds = {version: float(client.models.get(version)["threshold"]) for version in versions}
     rejected = sum(result["rejection"] is not None for result in results)
     return {
         "cutouts": len(truths),

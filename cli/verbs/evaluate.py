@@ -90,7 +90,7 @@ def _version(name: str, client: Client | None) -> str:
         newest = {v.partition("@")[0]: v for v in sorted(known, key=lambda v: int(v.partition("@")[2]))}
         production = {classifier: [version] for classifier, version in newest.items()}
     else:
-        models = client.models()
+        models = client.models.all()
         known = [model["version"] for model in models]
         production = {}
         for model in models:
@@ -139,7 +139,7 @@ def _dataset(args: argparse.Namespace, classifier: str, folder: Path) -> tuple[s
 def _fetched(args: argparse.Namespace, classifier: str, folder: Path) -> str:
     """The folder of the images of a split of the service's data set; raises InvalidRequest for none such."""
     client = _client(args.server)
-    cards = [] if client is None else client.datasets()
+    cards = [] if client is None else client.datasets.all()
     card = next((card for card in cards if card["name"] == args.dataset), None)
     if client is None or card is None:
         named = ", ".join(card["name"] for card in cards) or "none here"

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from cli.actions import add_action
-from cli.client import Client, Json
+from cli.client import Client, Comparison, Json
 from cli.connection import connect
 from cli.exit_codes import Exit
 from cli.legacy_collection import LegacyCollection
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     with closing(LegacyCollection(url, args.database, args.collection)) as collection:
         name = f"{args.source}:{collection.identity()}"
         _import(client, collection, name, {"families": families, "networks": networks})
-    found = client.import_state(name)
+    found = client.imports.get(name)
     state, faults = found["state"], found["faults"]
     parity = list(_parity(client, state["versions"].values()))
     if args.json:
@@ -78,13 +78,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _import(client: Client, collection: LegacyCollection, name: str, told: Json) -> None:
-    state = client.begin_import(name)["state"]
+    state = client.imports.begin(name)["state"]
     before = state["counts"]["documents"]
     say(f"{collection.name}: about {count(collection.count(), 'document')}" + _resumed(before))
     line, began = ProgressLine(), time.monotonic()
     try:
         for page in collection.pages(state["cursor"]):
-            state = client.import_documents(name, page.body(**told))
+            state = client.imports.take(name, page.body(**told))
             done = state["counts"]["documents"]
             rate = (done - before) / max(1e-3, time.monotonic() - began)
             line.show(f"{done:,} documents, {state['counts']['faults']:,} faults, {rate:,.0f}/s")
@@ -113,14 +113,14 @@ def _told_models(words: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
 
 def _parity(client: Client, versions: Sequence[str]) -> Iterator[Json]:
     """Each of these legacy versions against the network that was imported from its files, if one was."""
-    cards = {card["version"]: card for card in client.models()}
+    cards = {card["version"]: card for card in client.models.all()}
     ours = {name: v for v, card in cards.items() if not is_legacy(v) for name in _network_names(card)}
     for version in sorted(versions):
         network = cards[version]["training"]["imported_from"]["network"]
         other = ours.get(network)
         if other is not None and question_of(version.partition("@")[0]) == cards[other]["classifier"]:
-            found = client.score_changes(before=version, after=other, text=f"has {version}", threshold=0.5)
-            yield {"network": network, **found}
+            asked = Comparison(before=version, after=other, text=f"has {version}", threshold=0.5)
+            yield {"network": network, **client.changes.counted(asked)}
 
 
 def _network_names(card: Mapping[str, Any]) -> Iterator[str]:

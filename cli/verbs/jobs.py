@@ -49,19 +49,19 @@ def _done(client: Client, args: argparse.Namespace) -> dict[str, Any]:
     """The job after the action."""
     match args.action:
         case "cancel":
-            return client.cancel(args.job)
+            return client.jobs.cancel(args.job)
         case "pause":
-            return client.change_job(args.job, paused=True)
+            return client.jobs.change(args.job, paused=True)
         case "resume":
-            return client.change_job(args.job, paused=False)
+            return client.jobs.change(args.job, paused=False)
         case "rank":
-            return client.change_job(args.job, rank=args.rank)
+            return client.jobs.change(args.job, rank=args.rank)
         case _:
-            return client.job(args.job)
+            return client.jobs.get(args.job)
 
 
 def _list(client: Client, limit: int, *, as_json: bool) -> int:
-    jobs = client.jobs(limit)
+    jobs = client.jobs.newest(limit)
     if as_json:
         emit({"jobs": jobs})
         return Exit.OK

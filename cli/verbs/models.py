@@ -5,7 +5,7 @@ from typing import Any
 
 from cli.actions import add_action
 from cli.caller import from_caller
-from cli.client import Client
+from cli.client import Client, Comparison
 from cli.connection import connect
 from cli.exit_codes import Exit
 from cli.model_files import FORMS, export_model, import_model
@@ -92,24 +92,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(client: Client, args: argparse.Namespace) -> Answer:
-    card = client.model(args.version)
+    card = client.models.get(args.version)
     return card, _lines(card)
 
 
 def _promote(client: Client, args: argparse.Namespace) -> Answer:
-    done = client.promote(args.version, even_if_worse=args.even_if_worse, beside=args.beside)
+    done = client.models.promote(args.version, even_if_worse=args.even_if_worse, beside=args.beside)
     replaced = ", ".join(done["replaced"]) or "nothing"
     return done, [f"{args.version} is in production; it replaced {replaced}"]
 
 
 def _threshold(client: Client, args: argparse.Namespace) -> Answer:
-    moved = client.set_threshold(args.version, args.threshold)
+    moved = client.models.set_threshold(args.version, args.threshold)
     told = f"{args.version} calls 1 from {moved['threshold']:g} on, {moved['before']:g} before"
     return moved, [f"{told}; cutouts on record are being decided again"]
 
 
 def _archive(client: Client, args: argparse.Namespace) -> Answer:
-    card = client.archive(args.version)
+    card = client.models.archive(args.version)
     return {"version": card["version"], "stage": card["stage"]}, [f"{args.version} is archived"]
 
 
@@ -138,7 +138,7 @@ def _compare(client: Client, args: argparse.Namespace) -> Answer:
         return _compare_cutouts(client, args)
     if args.out is not None:
         raise InvalidRequest("-o came without --job or --filter; expected which cutouts the page is of")
-    one, other = (client.model(name)["metrics"] for name in (args.version, args.other))
+    one, other = (client.models.get(name)["metrics"] for name in (args.version, args.other))
     known = {found["fingerprint"]: found for found in other.values() if "fingerprint" in found}
     sets = [
         {"dataset": found["dataset"], "seed": found["seed"], "n": found["n"]}
@@ -163,12 +163,18 @@ def _compare(client: Client, args: argparse.Namespace) -> Answer:
 
 def _compare_cutouts(client: Client, args: argparse.Namespace) -> Answer:
     """What changes on a job's cutouts or on those of a filter; written to a file where one is named."""
-    asked = {"before": args.other, "after": args.version, "job": args.job, "text": args.filter or ""}
+    asked = Comparison(
+        before=args.other,
+        after=args.version,
+        job=args.job,
+        text=args.filter or "",
+        threshold=args.threshold,
+    )
     if args.out is None:
-        found = client.score_changes(**asked, threshold=args.threshold)
+        found = client.changes.counted(asked)
         return found, parity_table(found)
     out = from_caller(args.out)
-    size = write_whole(out, client.score_changes_page(**asked, threshold=args.threshold))
+    size = write_whole(out, client.changes.page(asked))
     return {"versions": [args.version, args.other], "file": str(out), "bytes": size}, [f"wrote {out}"]
 
 
@@ -195,7 +201,7 @@ def parity_table(found: dict[str, Any]) -> list[str]:
 
 
 def _list(client: Client, _: argparse.Namespace) -> Answer:
-    models = client.models()
+    models = client.models.all()
     keys = ("version", "stage", "architecture", "parameters", "recipe", "threshold")
     rows = [(*(model[key] for key in keys), model["created"][:10]) for model in models]
     told = table((*keys, "created"), rows) if rows else "no model versions are registered"

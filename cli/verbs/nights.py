@@ -72,9 +72,9 @@ def _answers(client: Client, paths: Sequence[str], night: str | None) -> Iterato
             say(f"not of a night's layout, left out: {_named(found.left_out)}")
         for own, files in sorted(found.by_night.items()):
             for parcel in in_parcels(files):
-                yield own, client.ingest_files(own, parcel)
+                yield own, client.nights.ingest_files(own, parcel)
     for prefix in prefixes:
-        yield str(night), client.ingest_prefix(str(night), prefix)
+        yield str(night), client.nights.ingest_prefix(str(night), prefix)
 
 
 def _first(answer: Json) -> Json:
@@ -107,14 +107,14 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _list(client: Client, args: argparse.Namespace) -> tuple[Json, list[str]]:
-    nights = client.nights(args.limit)
+    nights = client.nights.latest(args.limit)
     keys = ("night", "ids", "metadata", "ades", "cutouts", "scored", "candidates", "faults")
     rows = [[night[key] for key in keys] for night in nights]
     return {"nights": nights}, [table(keys, rows) if rows else "nothing is on record of any night"]
 
 
 def _show(client: Client, args: argparse.Namespace) -> tuple[Json, list[str]]:
-    found = client.night(args.night)
+    found = client.nights.get(args.night)
     summary, files = found["summary"], found["files"]
     states = ", ".join(f"{n:,} {state}" for state, n in files.items() if n) or "none ingested"
     lines = [

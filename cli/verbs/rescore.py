@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Submit; with --wait, exit 3 when it ends with rejections, 1 when it was cancelled or failed."""
     client = connect(args.server)
-    found = client.submit_rescoring(_wanted(args))
+    found = client.jobs.submit_rescoring(_wanted(args))
     if args.dry_run:
         return _report(found, as_json=args.json)
     say(f"job {found['job']}: {found['filter'] or 'every cutout'}, by {', '.join(found['versions'])}")

@@ -59,12 +59,12 @@ def run(args: argparse.Namespace) -> int:
 def _told(client: Client, args: argparse.Namespace) -> dict[str, Any]:
     """What is exported, with the exact versions, which a promotion does not change from then on."""
     if args.job is not None:
-        return {"job": args.job, "versions": client.job(args.job)["versions"]}
-    page = client.cutouts(args.filter, models=args.models, limit=1)
+        return {"job": args.job, "versions": client.jobs.get(args.job)["versions"]}
+    page = client.cutouts.page(args.filter, models=args.models, limit=1)
     return {"filter": page["filter"], "versions": page["versions"]}
 
 
 def _chunks(client: Client, args: argparse.Namespace, told: dict[str, Any]) -> Iterator[bytes]:
     if args.job is not None:
-        return client.export_job(args.job, args.format)
-    return client.export_cutouts(told["filter"], models=",".join(told["versions"]), form=args.format)
+        return client.jobs.export(args.job, args.format)
+    return client.cutouts.export(told["filter"], models=",".join(told["versions"]), form=args.format)

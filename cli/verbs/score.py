@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             say(f"the job goes on while a service runs; ./streaks jobs watch {accepted['job']}")
             raise
-        results = list(client.results(job["id"]))
+        results = list(client.jobs.results(job["id"]))
     if args.json:
         emit({"job": job["id"], "results": _as_json(results)})
     else:
@@ -71,9 +71,9 @@ def submit(
     wanted = [model.strip() for model in models.split(",") if model.strip()]
     options: dict[str, Any] = {"models": wanted, "priority": priority, "instrument": instrument}
     if collected.references:
-        accepted = client.submit_references(collected.references, **options)
+        accepted = client.jobs.submit_references(collected.references, **options)
     else:
-        accepted = client.submit_files(collected.files, **options)
+        accepted = client.jobs.submit_files(collected.files, **options)
     if accepted["ignored_count"]:
         named = _named(accepted["ignored"], accepted["ignored_count"])
         say(f"not images, left out of zips: {named}")

@@ -35,14 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Submit, wait, and print the candidate's figures; exits 1 when there is none."""
     client = connect(args.server)
-    job_id = client.submit_training(_wanted(args))["job"]
+    job_id = client.jobs.submit_training(_wanted(args))["job"]
     if args.no_wait:
         emit({"job": job_id}) if args.json else print(job_id)
         return Exit.OK
     say(f"job {job_id}; to leave it is no harm: ./streaks jobs watch {job_id}")
     job = await_job(client, job_id)
     version = job["training"]["version"]
-    card = client.model(version) if version is not None else None
+    card = client.models.get(version) if version is not None else None
     if args.json:
         emit({"job": job, "model": card})
     elif card is not None:

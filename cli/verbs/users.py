@@ -46,22 +46,22 @@ def run(args: argparse.Namespace) -> int:
             _list(client, as_json=args.json)
         case "add":
             password = _password(args)
-            account = client.add_user(args.name, password, args.role)
+            account = client.users.add(args.name, password, args.role)
             _tell(account, password if args.generate else None, as_json=args.json)
         case "remove":
-            client.remove_user(args.name)
+            client.users.remove(args.name)
             _tell({"name": args.name, "removed": True}, None, as_json=args.json)
         case "role":
-            _tell(client.change_user(args.name, role=args.role), None, as_json=args.json)
+            _tell(client.users.change(args.name, role=args.role), None, as_json=args.json)
         case "password":
             password = _password(args)
-            account = client.change_user(args.name, password=password)
+            account = client.users.change(args.name, password=password)
             _tell(account, password if args.generate else None, as_json=args.json)
     return Exit.OK
 
 
 def _list(client: Client, *, as_json: bool) -> None:
-    users = client.users()
+    users = client.users.all()
     if as_json:
         emit({"users": users})
     else:

@@ -203,9 +203,9 @@ def test_a_token_from_the_environment_is_enough(
 
 def test_a_token_that_was_revoked_is_replaced_by_a_new_login(api: ApiServer) -> None:
     client = Client(api.url, GivenLogin("da_revoked", *ADMIN))
-    assert client.models()
+    assert client.models.all()
     with pytest.raises(NotAuthenticated):
-        Client(api.url, GivenLogin("da_revoked", None, None)).models()
+        Client(api.url, GivenLogin("da_revoked", None, None)).models.all()
 
 
 def test_an_answer_that_is_lost_does_not_make_a_second_job(
@@ -215,7 +215,7 @@ def test_an_answer_that_is_lost_does_not_make_a_second_job(
     with losing_answers(api, 2) as (url, asked):
         client = Client(url, GivenLogin(api.token, None, None))
         before = jobs_on_record(api_record)
-        accepted = client.submit_files([File("a.jpg", tmp_path / "a.jpg")])
+        accepted = client.jobs.submit_files([File("a.jpg", tmp_path / "a.jpg")])
     assert asked.count("/v1/jobs/score") == 3
     assert jobs_on_record(api_record) == before + 1
     assert [item.name for item in items_of(api_record, accepted["job"])] == ["a.jpg"]
@@ -224,7 +224,7 @@ def test_an_answer_that_is_lost_does_not_make_a_second_job(
 def test_a_service_that_stays_away_is_told_after_a_while(tmp_path: Path) -> None:
     client = Client("http://127.0.0.1:9", GivenLogin("da_x", None, None), patience_s=0.5)
     with pytest.raises(Unavailable, match="does not answer"):
-        client.models()
+        client.models.all()
 
 
 @contextmanager

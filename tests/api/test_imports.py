@@ -104,14 +104,14 @@ def test_what_was_broken_off_goes_on_where_it_was(
     client = Client(api.url, GivenLogin(api.token, None, None))
     collection = LegacyCollection(mongo_url, theirs.database.name, COLLECTION)
     name = f"{source}:{collection.identity()}"
-    assert client.begin_import(name)["state"]["cursor"] is None
+    assert client.imports.begin(name)["state"]["cursor"] is None
     first, second, *_ = collection.pages(None)
     collection.close()
-    client.import_documents(name, first.body())
-    moved = client.import_documents(name, second.body())
-    assert client.import_documents(name, second.body()) == moved  # an answer that was lost
+    client.imports.take(name, first.body())
+    moved = client.imports.take(name, second.body())
+    assert client.imports.take(name, second.body()) == moved  # an answer that was lost
     with pytest.raises(Conflict, match="somebody else is importing"):
-        client.import_documents(name, first.body())
+        client.imports.take(name, first.body())
     theirs.delete_one({"_id": streak(205)})  # that the cursor stands on
     status, found, said = run()
     assert (status, found["done"]) == (0, True)

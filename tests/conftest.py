@@ -1,5 +1,6 @@
 """Real servers for every test that asks for one: started once, with passwords, in a folder of this run."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,15 @@ from cli.local.servers import embedded_mongo, embedded_redis
 from core.settings import Settings
 from storage.record import Record
 from tests.record import fresh_record, settings_for
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Verbs that are run in this process set variables for the processes they start; no test leaves any."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

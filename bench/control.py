@@ -89,8 +89,9 @@ def main() -> int:
             candidate = _measured(local, CANDIDATES, args.cutouts, folder)
             production = _measured(local, (), args.cutouts, folder)
     details: dict[str, object] = {
-        name: getattr(args, name) for name in ("cutouts", "workers", "batch", "rate", "shard")
+        name: getattr(args, name) for name in ("cutouts", "workers", "batch", "shard")
     }
+    details["rate"] = "as fast as it can" if math.isinf(args.rate) else args.rate
     for name, measured in (("candidate", candidate), ("production", production)):
         details |= {f"{name}, {key}": value for key, value in asdict(measured).items()}
     return conclude(

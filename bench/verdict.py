@@ -3,12 +3,16 @@
 import json
 
 
-def conclude(name: str, figure: str, *, kept: bool, details: dict[str, object], as_json: bool) -> int:
-    """Print the details as one JSON object if asked, then the verdict; returns 0, or 1 on a miss."""
+def conclude(name: str, figure: str, *, kept: bool | None, details: dict[str, object], as_json: bool) -> int:
+    """Print the details as one JSON object if asked, then the verdict; returns 0, or 1 on a miss.
+
+    `kept` is None for what was not promised.
+    """
     if as_json:
         print(json.dumps(details | {"bench": name, "kept": kept, "figure": figure}))
     else:
         for key, value in details.items():
             print(f"  {key}: {value}")
-    print(f"{name}: {figure}: {'kept' if kept else 'MISSED'}")
-    return 0 if kept else 1
+    verdict = {None: "nothing is promised", True: "kept", False: "MISSED"}[kept]
+    print(f"{name}: {figure}: {verdict}")
+    return 1 if kept is False else 0

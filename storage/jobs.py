@@ -66,11 +66,13 @@ class JobRepository:
 
     def start(self, job: str) -> Job | None:
         """Note that somebody works on the job; returns it, or None when there is nothing to work on."""
-        self._jobs.update_one(
-            {"_id": job, "state": JobState.ACCEPTED},
-            {"$set": {"state": JobState.RUNNING, "started": datetime.now(UTC)}},
-        )
-        found = self.get(job)
+        found = self.get(job)  # most are running already, and a write, even of nothing, waits for the journal
+        if found is not None and found.state is JobState.ACCEPTED:
+            self._jobs.update_one(
+                {"_id": job, "state": JobState.ACCEPTED},
+                {"$set": {"state": JobState.RUNNING, "started": datetime.now(UTC)}},
+            )
+            found = self.get(job)
         return found if found is not None and not found.state.ended else None
 
     def finish(self, job: str) -> bool:

@@ -74,6 +74,10 @@ class ShardRepository:
         query: Document = {"_id": _key(job, n), **_CLAIMABLE}
         if priority is not None:
             query["priority"] = priority
+            if (
+                self._shards.find_one(query, {"_id": True}) is None
+            ):  # a claim of nothing waits for the journal
+                return None
         return self._claim(query, worker=worker)
 
     def claim_waiting(

@@ -20,7 +20,8 @@ LOGIN = "/login"
 
 def install_answers(app: FastAPI) -> None:
     """Answer every error that a route raises."""
-    for kind in (ServiceError, PyMongoError, RequestValidationError, ValidationError, HTTPException):
+    kinds = (ServiceError, PyMongoError, OSError, RequestValidationError, ValidationError, HTTPException)
+    for kind in kinds:
         app.add_exception_handler(kind, _handle)
 
 

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problems: what was received, what was expected, and never an internal."""
 
+import errno
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -34,6 +35,8 @@ _DATABASE_AWAY = (
     "the database does not answer; a submission may not have been accepted: "
     "repeat it with the same Idempotency-Key, which makes it one job however often it comes"
 )
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DISK_FULL = "the service's disk is full ({}); nothing was accepted, repeat it once there is room"
 _ANYTHING = "something went wrong on our side; it is logged"
 
 
@@ -52,6 +55,9 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, _AWAY):
         _log.warning("MongoDB is away: %s", type(error).__name__)
         return _problem(HTTPStatus.SERVICE_UNAVAILABLE, _DATABASE_AWAY)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        _log.error("the disk is full: %s", error)
+        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, _DISK_FULL.format(error.strerror))
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return _problem(status, str(error), kind=_word(type(error)))

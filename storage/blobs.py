@@ -42,16 +42,16 @@ class BlobStore:
     def put(self, data: bytes) -> str:
         """Store bytes and return their sha256; on return they survive a power cut.
 
-        The same bytes are stored once, however often they are put.
+        The same bytes are stored once, however often they are put. Raises Unavailable where the store is away
+        or its disk is full; nothing is left of them then.
         """
         sha256 = sha256_of(data)
         path = self._path(sha256)
-        if self._local:
-            _write_flushed(Path(path), data)
-        else:
-            with _reachable("written"):
-                if not self._files.exists(path):
-                    self._files.pipe_file(path, data)
+        with _reachable("written"):
+            if self._local:
+                _write_flushed(Path(path), data)
+            elif not self._files.exists(path):
+                self._files.pipe_file(path, data)
         return sha256
 
     def get(self, sha256: str) -> bytes:
@@ -86,10 +86,10 @@ class BlobStore:
         """Store a file's bytes as `put` does, without holding them in memory."""
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        if self._local:
-            _copy_flushed(path, Path(self._path(sha256)))
-        elif sha256 not in self:
-            with _reachable("written"):
+        with _reachable("written"):
+            if self._local:
+                _copy_flushed(path, Path(self._path(sha256)))
+            elif sha256 not in self:
                 self._files.put_file(str(path), self._path(sha256))
         return sha256
 

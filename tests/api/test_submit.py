@@ -5,6 +5,7 @@ import json
 import socket
 import zipfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,26 @@ def test_a_repeated_idempotency_key_gives_the_first_job(api: ApiServer, api_reco
     assert jobs_on_record(api_record) == before
     shards = api_record.database["shards"].distinct("_id.job")
     assert all(api_record.jobs.get(job) is not None for job in shards)
+
+
+def test_one_idempotency_key_that_comes_many_times_at_once_is_one_job(
+    api: ApiServer, api_record: Record
+) -> None:
+    headers = {"Idempotency-Key": "night-20181107"}
+    assert api.token
+    before = jobs_on_record(api_record)
+
+    def submit(n: int) -> requests.Response:
+        return post_files(api, ("a.jpg", jpeg(n % 2)), ("b.jpg", jpeg(9)), headers=headers)
+
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(submit, range(8)))
+    accepted = [answer for answer in answers if answer.status_code == 202]
+    assert sorted(answer.status_code for answer in answers) == [202] * 4 + [409] * 4
+    assert len({answer.json()["job"] for answer in accepted}) == 1
+    assert jobs_on_record(api_record) == before + 1
+    assert len(items_of(api_record, accepted[0].json()["job"])) == 2
+    assert all(api_record.jobs.get(job) for job in api_record.database["shards"].distinct("_id.job"))
 
 
 def test_the_answer_of_an_error_holds_no_internals(api: ApiServer) -> None:

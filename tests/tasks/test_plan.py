@@ -85,6 +85,16 @@ def test_a_filter_on_scores_names_the_version_in_production_now(filled: Record) 
     assert planned_cutouts(filled, job) == [content(n) for n in range(6, 25)]
 
 
+def test_a_version_that_is_archived_before_the_plan_is_made_changes_nothing_of_it(filled: Record) -> None:
+    filled.outcomes.insert([Outcome(content(n), "rb@7", n / CUTOUTS) for n in range(CUTOUTS)], provenance={})
+    job = submit(filled, selection="rb >= 0.5", models=["rb@7", "sl@7"])
+    register(filled, "rb@8")
+    filled.models.archive("rb@7", by="me")
+    assert planner(filled).plan_one()
+    assert planned_cutouts(filled, job) == [content(n) for n in range(25, 50)]
+    assert state_of(filled, job).versions == ("rb@7", "sl@7")
+
+
 def test_work_starts_while_the_plan_goes_on(filled: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     job = submit(filled)
     monkeypatch.setattr("tasks.plan.AT_ONCE", 5)

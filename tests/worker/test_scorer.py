@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import CutoutRejected, Misconfigured, NotFound, Unavailable
+from core.errors import CutoutRejected, InvalidRequest, Misconfigured, NotFound, Unavailable
 from core.job import Item, Job, JobState, Priority, new_job_id
 from core.model_card import ModelCard
 from core.settings import Scoring, Settings
@@ -368,6 +368,20 @@ def test_a_blob_that_vanished_is_a_rejection_that_says_so(bench: Bench, tmp_path
     assert first.rejection is not None
     assert first.rejection.reason == "blob_missing"
     assert second.rejection is None
+
+
+def test_a_version_that_is_archived_while_its_job_runs_scores_it_to_its_end(bench: Bench) -> None:
+    bench.record.models.register(card("rb@7", b"7"), b"7")
+    job = bench.submit(bench.items([(f"{n}.png", noisy_png(n)) for n in range(10)]), models=["rb@7"])
+    bench.scorer.score_shard(job.id, 0)
+    bench.record.models.archive("rb@7", by="me")
+    bench.engine.drop("rb@7")  # nor does it help that a process held it already
+    bench.scorer.score_shard(job.id, 1)
+    assert bench.is_finished(job)
+    assert bench.record.shards.progress(job.id).scored == 10
+    assert bench.record.database["outcomes"].count_documents({"_id.version": "rb@7"}) == 10
+    with pytest.raises(InvalidRequest, match="'rb@7' is not registered or is archived"):
+        bench.submit(bench.items([("a.png", noisy_png(1))]), models=["rb@7"])
 
 
 def test_a_scored_streak_id_uploaded_with_other_bytes_is_a_conflict(bench: Bench) -> None:

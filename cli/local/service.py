@@ -242,8 +242,11 @@ class Service:
         log = self._state_dir / "logs" / "service.log"
         private_folder(log.parent)
         set_aside(log)
-        with open_log(log) as file:
-            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {sentence}\n".encode())
+        try:
+            with open_log(log) as file:
+                file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {sentence}\n".encode())
+        except OSError as error:  # a full disk; who watches is told all the same
+            self._tell(f"{log} can't be written: {error.strerror}")
         self._tell(sentence)
 
 

@@ -83,7 +83,8 @@ class Supervisor:
     logs : the folder of the programs' logs.
     cwd : the folder that the programs run in.
     say : where starts, deaths and restarts are told.
-    changed : called with the process ids by name whenever one of them has changed.
+    changed : called with the process ids by name whenever one of them has changed, and again where it could
+        not write them.
     hurry : when set, `stop` waits for nobody.
     """
 
@@ -104,6 +105,7 @@ class Supervisor:
         self._kept_servers: list[_Kept] = []
         self._kept_programs: list[_Kept] = []
         self._guardian = Guardian()
+        self._unpublished = False
 
     def start_servers(self) -> None:
         """Start the servers; returns when they take writes. Raises what their `start` raises."""
@@ -143,6 +145,8 @@ class Supervisor:
 
     def step(self) -> None:
         """Look at each process once: note its death, restart it when it is time, ask if it is ready."""
+        if self._unpublished:
+            self._publish()
         for kept in (*self._kept_servers, *self._kept_programs):
             now = time.monotonic()
             if kept.start_at is not None:
@@ -193,8 +197,19 @@ class Supervisor:
     def _note_start(self, kept: _Kept) -> None:
         self._guardian.remember(kept.child.pid)
         kept.started_at, kept.start_at = time.monotonic(), None
+        self._publish()
+
+    def _publish(self) -> None:
+        """Tell which processes run; a full disk is no reason to end them."""
         running = (*self._kept_servers, *self._kept_programs)
-        self._changed({other.name: other.child.pid for other in running if other.start_at is None})
+        try:
+            self._changed({other.name: other.child.pid for other in running if other.start_at is None})
+        except OSError as error:
+            if not self._unpublished:
+                self._say(f"which processes run can't be noted: {error.strerror}; trying again")
+            self._unpublished = True
+        else:
+            self._unpublished = False
 
     def _note_death(self, kept: _Kept, now: float) -> None:
         self._guardian.forget(kept.child.pid)

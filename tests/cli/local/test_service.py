@@ -18,6 +18,7 @@ from core.errors import Conflict, Misconfigured, Unavailable
 from core.settings import Secrets, Settings
 from tests.cli.local.running import hosts, naming, wait_until
 from tests.cli.local.stand_ins import SLEEPER, python, stand_ins
+from tests.small_disk import fill, small_disk
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -231,6 +232,24 @@ def test_a_supervisor_that_is_killed_leaves_no_process_and_its_successor_knows(t
     assert (record_file.read(), record_file.running()) == (record, None)
     with Service(own, say=Sentences(), programs=stand_ins) as service:
         assert service.record.supervisor.pid == os.getpid()
+
+
+def test_a_full_disk_ends_nothing_and_what_runs_is_noted_once_there_is_room(
+    settings: Settings, tmp_path: Path
+) -> None:
+    said = Sentences()
+    with small_disk(tmp_path / "disk", kib=512) as disk:
+        on_disk = settings.model_copy(update={"state_dir": disk / "state"})
+        with Service(on_disk, say=said, programs=only(program("worker", SLEEPER, tmp_path))) as service:
+            filler = fill(disk)
+            os.kill(service.record.processes["worker"].pid, signal.SIGKILL)
+            wait_until(lambda: said.holds("can't be noted: No space left on device; trying again"))
+            running = service.record.processes["worker"]
+            filler.unlink()
+            record_file = RecordFile(disk / "state")
+            wait_until(lambda: (noted := record_file.read()) and noted.processes["worker"] == running)
+            assert Path(f"/proc/{running.pid}").exists()
+    assert len([sentence for sentence in said if "can't be noted" in sentence]) == 1
 
 
 def test_leftovers_of_a_crash_are_killed_and_a_reused_process_id_is_not(tmp_path: Path) -> None:

@@ -1,7 +1,12 @@
 """A predecessor's collection, imported from the command line through the API."""
 
 import json
+import os
 import secrets
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +23,7 @@ from cli.legacy_collection import LegacyCollection
 from core.errors import Conflict
 from core.outcome import Outcome
 from storage.record import Record
-from tests.api.server import ADMIN, ApiServer
+from tests.api.server import ADMIN, ROOT, ApiServer
 from tests.legacy_documents import legacy_document
 from tests.nights import streak
 from tests.record import card
@@ -117,6 +122,46 @@ def test_what_was_broken_off_goes_on_where_it_was(
     assert (status, found["done"]) == (0, True)
     assert "going on after 6 of them" in said
     assert counts(found, "documents", "cutouts", "scores", "scores_came") == [11, 11, 55, 55]
+
+
+def test_a_killed_import_goes_on_and_every_score_is_there_once(
+    run: Run,
+    theirs: Documents,
+    api: ApiServer,
+    api_record: Record,
+    source: str,
+    mongo_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scores = {n: (n - 3000) / 1000 for n in ids(3000, 600)}
+    theirs.insert_many([legacy_document(n, rb_vgg6=score) for n, score in scores.items()])
+    where = ["--database", theirs.database.name, "--collection", COLLECTION, "--as", source]
+    words = ["--server", api.url, "import", "deepstreaks", mongo_url, *where]
+    program = "from cli import legacy_collection as c; c.PAGE_DOCUMENTS = 10; from cli.__main__ import main; "
+    command = [sys.executable, "-c", f"{program} main({words!r})"]
+    imports, ours = api_record.database["imports"], {"_id": {"$regex": f"^{source}:"}}
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "DA_TOKEN": api.token}) as process:
+        deadline = time.monotonic() + 60
+        while (
+            imports.find_one({"counts.documents": {"$gte": 50}, "_id": {"$regex": f"^{source}:"}})
+        ) is None:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    state = imports.find_one(ours)
+    assert state is not None
+    assert 50 <= state["counts"]["documents"] < 600
+    monkeypatch.setattr(legacy_collection, "PAGE_DOCUMENTS", 500)
+    status, found, said = run()
+    assert (status, found["done"]) == (0, True)
+    assert "going on after" in said
+    assert counts(found, "documents", "scores_came") == [600, 3000]
+    version = found["versions"]["rb_vgg6"]
+    outcomes = list(api_record.database["outcomes"].find({"_id.version": version}))
+    assert {o["_id"]["cutout"]: o["score"] for o in outcomes} == {streak(n): s for n, s in scores.items()}
+    assert len(outcomes) == 600
 
 
 def test_what_can_t_be_taken_is_counted_and_named_and_exits_3(run: Run, theirs: Documents) -> None:

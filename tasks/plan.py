@@ -122,11 +122,16 @@ class Planner:
             self._record.shards.cancel(job)
 
     def shard_size(self) -> int:
-        """As many cutouts as a worker scores in a few seconds, by the shards that were closed last."""
+        """As many whole batches as a worker scores in a few seconds, by the shards that were closed last.
+
+        What is under a batch is padded to one, and takes as long.
+        """
         rate = self._record.shards.recent_rate()
         if rate is None:
             return self._settings.shard_size
-        return min(LARGEST, max(SMALLEST, round(rate * SHARD_S)))
+        wanted = min(LARGEST, max(SMALLEST, rate * SHARD_S))
+        batch = min(LARGEST, max(self._settings.batch_sizes))
+        return min(LARGEST // batch, max(1, round(wanted / batch))) * batch
 
 
 def _next_shards(items: Iterator[Item], size: int, n: int) -> dict[int, Sequence[Item]]:

@@ -1,7 +1,7 @@
 """`python -m bench.bare_engine BUNDLES PIXELS`: the engine without the service, run on command.
 
 Reads a line from stdin, "engine FROM TO" or "predict FROM TO", scores these rows of the array, and answers
-with one line of JSON: seconds, and its peak memory so far.
+with one line of JSON: seconds, of these and of its CPU, and its peak memory so far.
 """
 
 import json
@@ -32,7 +32,7 @@ def main(bundles: Path, pixels_file: Path, batch: int) -> None:
     for line in sys.stdin:
         way, first, last = line.split()
         rows = np.ascontiguousarray(pixels[int(first) : int(last)])
-        began = time.perf_counter()
+        began, cpu_s = time.perf_counter(), time.process_time()
         if way == "engine":
             engine.score(rows, engine.versions)
         else:
@@ -40,7 +40,9 @@ def main(bundles: Path, pixels_file: Path, batch: int) -> None:
             for network in networks:
                 network.predict(unit, batch_size=batch, verbose=0)
         seconds = time.perf_counter() - began
-        _answer(seconds=seconds, peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        cpu_s = time.process_time() - cpu_s
+        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        _answer(seconds=seconds, cpu_s=cpu_s, peak_mib=peak_mib)
 
 
 def _answer(**fields: object) -> None:

@@ -19,12 +19,10 @@ from pathlib import Path
 
 from bench.local_service import LocalService, local_service
 from bench.planning import fill
-from bench.process_tree import cpu_seconds, process_tree
 from bench.statements import Statements, statements_in
 from bench.verdict import conclude
 from bench.waiting_program import waiting_program
 from cli.connection import local_client
-from cli.local.embedded import EmbeddedServer
 from cli.local.programs import Place, service_programs
 from cli.local.supervisor import Program
 from core.job import Job, JobState
@@ -111,12 +109,12 @@ def _measured(local: LocalService, models: Sequence[str], count: int, statements
     client.jobs.change(job, paused=True)
     _await(local, job, JobState.RUNNING)
     time.sleep(SETTLED_S)
-    before_us, waited_before = _cpu(local), statements_in(statements)
+    before_us, waited_before = local.cpu_s(), statements_in(statements)
     began = datetime.now(UTC)
     client.jobs.change(job, paused=False)
     finished = _await(local, job, JobState.FINISHED).finished or began
     seconds = (finished - began).total_seconds()
-    cpu = {name: after - before_us[name] for name, after in _cpu(local).items()}
+    cpu = {name: after - before_us[name] for name, after in local.cpu_s().items()}
     time.sleep(SETTLED_S)
     progress = local.record.shards.progress(job)
     if progress.scored != count:
@@ -148,14 +146,6 @@ def _claimed_and_closed(local: LocalService, job: str) -> tuple[datetime, dateti
     times = {"_id": None, "first": {"$min": "$claimed"}, "last": {"$max": "$closed"}, "n": {"$sum": 1}}
     found = next(local.record.database["shards"].aggregate([{"$match": {"_id.job": job}}, {"$group": times}]))
     return found["first"], found["last"], found["n"]
-
-
-def _cpu(local: LocalService) -> dict[str, float]:
-    """CPU seconds of each program so far, with all its processes."""
-    roots = {name: process.pid for name, process in local.service.record.processes.items()}
-    servers: tuple[EmbeddedServer, ...] = (local.servers.mongo, local.servers.redis)
-    roots |= {server.name: server.process.pid for server in servers if server.process is not None}
-    return {name: sum(map(cpu_seconds, process_tree(pid))) for name, pid in roots.items()}
 
 
 def _waited(before: Statements, after: Statements, count: int) -> dict[str, str]:

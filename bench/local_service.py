@@ -11,7 +11,9 @@ from typing import Any
 import requests
 from pydantic import SecretStr
 
+from bench.process_tree import cpu_seconds, process_tree
 from cli.connection import local_client
+from cli.local.embedded import EmbeddedServer
 from cli.local.programs import ProgramsFor, service_programs
 from cli.local.servers import ServerUrls, local_servers
 from cli.local.service import Service
@@ -75,6 +77,17 @@ class LocalService:
             key = (document["_id"]["cutout"], document["_id"]["version"])
             found.setdefault(key, []).append(document.get("score"))
         return found
+
+    def programs(self) -> dict[str, int]:
+        """The process id of each program and server, by name."""
+        servers: tuple[EmbeddedServer, ...] = (self.servers.mongo, self.servers.redis)
+        return {name: process.pid for name, process in self.service.record.processes.items()} | {
+            server.name: server.process.pid for server in servers if server.process is not None
+        }
+
+    def cpu_s(self) -> dict[str, float]:
+        """CPU seconds of each program so far, with all its processes."""
+        return {name: sum(map(cpu_seconds, process_tree(pid))) for name, pid in self.programs().items()}
 
 
 @contextmanager

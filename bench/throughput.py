@@ -219,7 +219,7 @@ def _comment(days: int) -> bytes:
 def _scored(local: LocalService, night: str, count: int) -> Backlog:
     """Have a night scored, and tell from the record how long that took."""
     client = local_client(local.service.url, local.service.secrets_file)
-    job = str(client.submit_rescoring({"models": list(VERSIONS), "nights": [night]})["job"])
+    job = str(client.jobs.submit_rescoring({"models": list(VERSIONS), "nights": [night]})["job"])
     before = local.cpu_s()
     ended = local.wait(job, timeout_s=900)
     cpu = {name: after - before[name] for name, after in local.cpu_s().items()}

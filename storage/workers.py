@@ -13,7 +13,10 @@ FRESH_S = 15.0
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """A scoring process: its name by host and device, what it computes on, what it holds and has done."""
+    """A scoring process: its name by host and device, what it computes on, what it holds and has done.
+
+    One that is `draining` was told to end: it finishes the shard at hand and takes no other.
+    """
 
     name: str
     engine: str
@@ -22,6 +25,7 @@ class WorkerInfo:
     scored: int
     rss_bytes: int
     pid: int = 0
+    draining: bool = False
 
 
 def host_of(name: str) -> str:
@@ -54,7 +58,11 @@ class WorkerRepository:
         self._workers.delete_one({"_id": name, "token": token})
 
     def ready(self) -> Sequence[WorkerInfo]:
-        """The workers that reported within the last 15 s."""
+        """The workers that take work, and reported so within the last 15 s."""
+        return [worker for worker in self.present() if not worker.draining]
+
+    def present(self) -> Sequence[WorkerInfo]:
+        """The workers that reported within the last 15 s, those that are draining too."""
         return [
             WorkerInfo(
                 d["_id"],
@@ -64,6 +72,7 @@ class WorkerRepository:
                 d["scored"],
                 d["rss_bytes"],
                 d.get("pid", 0),
+                d.get("draining", False),
             )
             for d in self._workers.find(_aged("$gte")).sort("_id", 1)
         ]

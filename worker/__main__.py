@@ -92,7 +92,9 @@ def _train(settings: Settings) -> int:
 def _work(settings: Settings, *more: str, module: str, queues: str, name: str) -> None:
     """Be a Celery worker until SIGTERM."""
     from tasks.app import app
+    from worker.ending import expect_none_yet
 
+    expect_none_yet()
     app.conf.imports = (*app.conf.imports, module)
     options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level, *more]
     app.worker_main(["worker", "-Q", queues, "-n", name, *options])

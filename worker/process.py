@@ -19,6 +19,7 @@ from storage.database import ensure_indexes
 from storage.record import Record, open_record
 from storage.workers import WorkerInfo
 from tasks import context
+from worker.ending import told_enough, when_told_to_end
 from worker.engine import Engine
 from worker.reader import Reader
 from worker.readers import open_reader
@@ -39,7 +40,8 @@ class ScoringProcess:
         self._token = seat.token
         self._record = open_record(settings, patience_s=PATIENCE_S)
         self._engine = engine
-        self._stop = threading.Event()
+        self._ended = False
+        self._changed = threading.Event()
         if settings.guest is None:
             ensure_indexes(self._record.database)
             self._record.models.register_shipped()
@@ -54,14 +56,24 @@ class ScoringProcess:
         where = {"worker": self.name, "device": self._engine.device, "engine": self._engine.name}
         _log.info("ready", extra=where | {"versions": versions})
 
+    def drain(self) -> None:
+        """Finish the shard at hand, take no other, and say so at once."""
+        self.scorer.draining = True
+        self._changed.set()
+
     def stop(self) -> None:
         """Say that this worker has ended."""
-        self._stop.set()
+        self._ended = True
+        self._changed.set()
         self._record.workers.leave(self.name, token=self._token)
         self._record.close()
 
     def _keep_reporting(self) -> None:
-        while not self._stop.wait(REPORT_EVERY_S):
+        while True:
+            self._changed.wait(REPORT_EVERY_S)
+            self._changed.clear()
+            if self._ended:
+                return
             try:
                 self._report()
             except PyMongoError as error:
@@ -76,6 +88,7 @@ class ScoringProcess:
             scored=self.scorer.scored,
             rss_bytes=_rss_bytes(),
             pid=os.getpid(),
+            draining=self.scorer.draining,
         )
         self.name = self.scorer.worker = self._record.workers.report(info, token=self._token)
 
@@ -93,10 +106,18 @@ def _rss_bytes() -> int:
 
 
 _processes: list[ScoringProcess] = []
+_draining = threading.Event()
+
+
+def _drain() -> None:
+    _draining.set()
+    for process in _processes:
+        process.drain()
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _start(**_: object) -> None:
+    when_told_to_end(_drain)
     settings = load_settings()
     configure_logging(settings.log_level)
     seat = seat_of_this_process()
@@ -115,6 +136,8 @@ def _start(**_: object) -> None:
         return
     context.bind_scorer(process.scorer)
     _processes.append(process)
+    if _draining.is_set():  # told while it was loading
+        process.drain()
 
 
 def _started(settings: Settings, engine: Engine, seat: Seat) -> ScoringProcess:
@@ -132,5 +155,6 @@ def _started(settings: Settings, engine: Engine, seat: Seat) -> ScoringProcess:
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
 def _end(**_: object) -> None:
+    told_enough()
     while _processes:
         _processes.pop().stop()

@@ -29,7 +29,12 @@ DEATHS_OF_POISON = 2
 
 
 class ShardScorer:
-    """The scorer of this process: one engine, one shard at a time, live ones in between."""
+    """The scorer of this process: one engine, one shard at a time, live ones in between.
+
+    Attributes
+    ----------
+    draining : whether it is to finish the shard at hand and to take no other.
+    """
 
     def __init__(
         self,
@@ -46,6 +51,7 @@ class ShardScorer:
         self._recipes: dict[str, str] = {}
         self._looked = 0.0
         self.scored = 0
+        self.draining = False
 
     def load(self, versions: Sequence[str]) -> None:
         """Hold and warm these versions, dropping the longest held where there are too many."""
@@ -67,8 +73,11 @@ class ShardScorer:
     def score_shard(self, job: str, n: int) -> None:
         """Score the live shard that a message names, or the bulk shard whose turn it is.
 
-        A message that is doubled, late or wrong brings nothing but another look at the record.
+        A message that is doubled, late or wrong brings nothing but another look at the record; one that
+        comes while it is draining brings nothing, and the sweeper sends another.
         """
+        if self.draining:
+            return
         lease = self._record.shards.claim(job, n, worker=self.worker, priority="live")
         if lease is not None:
             self._work(lease)
@@ -215,13 +224,15 @@ class ShardScorer:
 
     def _serve_live(self) -> None:
         """Between two batches of a bulk shard, work on what people wait for, where the last look is old."""
-        if time.monotonic() - self._looked < LOOK_S:
+        if self.draining or time.monotonic() - self._looked < LOOK_S:
             return
         self._looked = time.monotonic()
         if not self._record.shards.any_live():  # a claim, even of nothing, waits for the journal
             return
         refused: set[str] = set()
-        while lease := self._record.shards.claim_waiting("live", worker=self.worker, passing_over=refused):
+        while not self.draining and (
+            lease := self._record.shards.claim_waiting("live", worker=self.worker, passing_over=refused)
+        ):
             try:
                 if not self._work(lease):
                     refused.add(lease.job)

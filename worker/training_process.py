@@ -9,35 +9,27 @@ import signal
 import socket
 import threading
 
-from billiard import active_children
-from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
+from celery.signals import worker_process_init, worker_process_shutdown
 
 from core.settings import load_settings
 from core.telemetry import configure_logging
 from storage.database import ensure_indexes
 from storage.record import Record, open_record
 from tasks import context
+from worker.ending import when_told_to_end
 from worker.trainer import JobTrainer
 from worker.training_device import prepare_process, training_device
 
 _log = logging.getLogger(__name__)
-TO_END = signal.SIGUSR2
 PATIENCE_S = 30.0  # a mongod that restarts is back within this time
 
 _stopping = threading.Event()
 _records: list[Record] = []
 
 
-@worker_shutting_down.connect  # type: ignore[untyped-decorator]
-def _tell_children(**_: object) -> None:
-    """Celery waits for its children, and a training takes hours: it is told to stop within a batch."""
-    for child in active_children():
-        os.kill(child.pid, TO_END)
-
-
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _start(**_: object) -> None:
-    signal.signal(TO_END, lambda *_: _stopping.set())
+    when_told_to_end(_stopping.set)  # it stops within a batch: a training takes hours
     settings = load_settings()
     configure_logging(settings.log_level)
     try:

@@ -28,6 +28,12 @@ def test_hosts_of_one_name_and_processes_on_one_device_are_told_apart_by_number(
     assert len(record.workers.ready()) == 2
 
 
+def test_a_worker_that_drains_is_there_and_takes_no_work(record: Record) -> None:
+    record.workers.report(replace(GPU0, draining=True), token="a")
+    assert [worker.draining for worker in record.workers.present()] == [True]
+    assert record.workers.ready() == []
+
+
 def test_a_name_is_free_once_its_holder_has_not_reported_for_long_and_who_returns_takes_another(
     record: Record,
 ) -> None:

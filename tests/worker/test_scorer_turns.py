@@ -1,16 +1,20 @@
 """Whose turn it is: ranks, shares and pauses of bulk jobs, while live ones go first."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from core.job import Item, Job, JobState
 from core.outcome import Outcome
 from core.settings import Settings
+from cutouts.recipes import Pixels
 from storage.record import Record
 from storage.workers import WorkerInfo
 from tests.record import register
 from tests.worker.pictures import noisy_png
 from tests.worker.test_scorer import MeanGrey
+from worker.engine import Scores
 from worker.process import _scorer
 from worker.scorer import ShardScorer
 
@@ -94,6 +98,25 @@ def test_a_shard_whose_job_is_not_accepted_yet_holds_up_nobody(record: Record, s
     lease = record.shards.claim("a", 0, worker="one")
     assert lease is not None
     assert lease.attempts == 1
+
+
+def test_a_scorer_that_drains_finishes_its_shard_and_takes_no_other_not_even_a_live_one(
+    record: Record, settings: Settings
+) -> None:
+    class TellsToDrain(MeanGrey):
+        def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
+            drains.draining = True
+            return super().score(batch, versions)
+
+    register(record, *VERSIONS)
+    drains = _scorer(settings, record, TellsToDrain(), "me")
+    accept(record, "a", shards=2)
+    sha = record.blobs.put(noisy_png(7))
+    record.shards.insert("b", [[Item("live", sha, sha)]], priority="live")
+    record.jobs.accept(Job("b", VERSIONS, "live", "me", items=1, shards=1))
+    for job, n in (("a", 0), ("a", 1), ("b", 0)):
+        drains.score_shard(job, n)
+    assert (done(record, "a"), done(record, "b")) == (1, 0)
 
 
 def test_a_job_is_not_finished_while_it_is_planned(record: Record, scorer: ShardScorer) -> None:

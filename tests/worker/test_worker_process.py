@@ -104,11 +104,17 @@ def test_a_worker_told_to_end_finishes_its_shard_and_the_next_one_goes_on_and_en
     job = place.submit(4 * SHARD, seed=2000)
     with place.worker() as (worker, until):
         until(lambda: shards.count_documents({"state": "leased"}))
-        worker.terminate()
-        assert worker.wait(PATIENCE_S) == 0
+        with place.record.database["workers"].watch() as presence:
+            worker.terminate()
+            assert worker.wait(PATIENCE_S) == 0
+            told = list(iter(presence.try_next, None))
+        assert any(
+            change.get("updateDescription", {}).get("updatedFields", {}).get("draining") for change in told
+        )
+        assert told[-1]["operationType"] == "delete"
     assert shards.count_documents({"state": "leased"}) == 0
     assert shards.count_documents({"state": "done"}) >= 1
-    assert place.record.workers.ready() == []
+    assert place.record.workers.present() == []
     with place.worker("--exit-when-idle") as (worker, _):
         deadline = time.monotonic() + PATIENCE_S
         while worker.poll() is None and time.monotonic() < deadline:

@@ -1,8 +1,9 @@
 """Packs on record: which cutouts lie in which blob, prepared how, and what was found to be wrong with it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from pymongo.errors import DuplicateKeyError
 
@@ -63,9 +64,10 @@ class PackRepository:
             return False
         return True
 
-    def near(self, preparation: str, cutouts: Sequence[str]) -> list[PackRecord]:
-        """Packs of the nights and the range of these ids, which may hold them."""
-        return [_record(d) for d in self._near(preparation, cutouts, {"cutouts": False})]
+    def near(self, preparation: str, cutouts: Sequence[str], *, at_most: int) -> list[PackRecord]:
+        """The first packs of the nights and the range of these ids, which may hold them."""
+        found = self._near(preparation, cutouts, {"cutouts": False})
+        return [_record(document) for document in islice(found, at_most)]
 
     def holding(self, preparation: str, cutouts: Sequence[str]) -> dict[str, PackRecord]:
         """By id, the pack that holds a cutout, of those that are packed."""
@@ -80,6 +82,11 @@ class PackRepository:
         """The ids of a pack's cutouts, in the order of its rows; none for a pack that is not on record."""
         found = self._packs.find_one({"_id": sha256}, {"cutouts": True})
         return [] if found is None else [str(cutout) for cutout in found["cutouts"]]
+
+    def prepared_otherwise(self, preparations: Collection[str]) -> Iterator[PackRecord]:
+        """Packs of other preparations than these."""
+        query = {"preparation": {"$nin": list(preparations)}}
+        return map(_record, self._packs.find(query, {"cutouts": False}))
 
     def note_fault(self, sha256: str, detail: str, *, images: int) -> None:
         """Note that images could not be read from a pack, and why."""

@@ -17,6 +17,8 @@ from storage.packs import PackRecord, PackRepository
 
 _log = logging.getLogger(__name__)
 INDEXES_HELD = 16
+WORTH_IT = 8  # cutouts that a pack has to give, on average, for its index to be read
+FEWEST_PACKS = 8  # that are looked into all the same
 WIDEST_GAP = 4  # rows that nobody asked for and that are read all the same, lest there be one more read
 _FAULTS = (Damaged, NotFound, Unavailable)
 
@@ -44,7 +46,8 @@ class Run:
 class PackReader:
     """Finds cutouts in packs and reads them. What can't be read is noted, and is left to its file.
 
-    Packs are of the built-in instrument and of one recipe; for anything else there are none.
+    Packs are of the built-in instrument and of one recipe; for anything else there are none. Cutouts that lie
+    scattered over very many packs are left to their files too, which are read sooner than as many indexes.
     """
 
     def __init__(self, packs: PackRepository, blobs: BlobStore, limits: DecodeLimits) -> None:
@@ -61,8 +64,12 @@ class PackReader:
         known = [item.cutout for item in items if item.cutout is not None and item.sha256 is not None]
         if not known or len(recipes) != 1 or instrument != ZTF:
             return nowhere
+        at_most = max(FEWEST_PACKS, len(known) // WORTH_IT)
+        packs = self._packs.near(preparation(recipes[0]), known, at_most=at_most + 1)
+        if len(packs) > at_most:
+            return nowhere
         found: dict[str, Place] = {}
-        for pack in self._packs.near(preparation(recipes[0]), known):
+        for pack in packs:
             # under wider limits some of them may be in it that would be rejected today
             if pack.max_bytes <= self._limits.max_bytes and pack.max_pixels <= self._limits.max_pixels:
                 found |= self._found(recipes[0], pack, known)

@@ -11,6 +11,7 @@ from core.job import Item
 from cutouts.decode import DecodeLimits
 from cutouts.names import night_of
 from cutouts.packs import PackedCutout, preparation, read_index, write_pack
+from cutouts.recipes import RECIPES
 from storage.packs import PackRecord
 from storage.record import Record
 from storage.selection import selected
@@ -148,6 +149,19 @@ class Packer:
             else:
                 pixels = read.pixels[self._recipe]
                 yield PackedCutout(str(read.cutout), str(read.sha256), pixels, read.departures)
+
+
+def remove_unused(record: Record) -> int:
+    """Remove packs that were prepared as no recipe is today, which nobody reads; returns how many.
+
+    The bytes go first: killed in between, the next call finds what is left.
+    """
+    removed = 0
+    for pack in record.packs.prepared_otherwise({preparation(recipe) for recipe in RECIPES}):
+        record.blobs.delete(pack.sha256)
+        record.packs.forget(pack.sha256)
+        removed += 1
+    return removed
 
 
 def _id(item: Item) -> str:

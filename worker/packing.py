@@ -18,7 +18,7 @@ from cutouts.recipes import RECIPES
 from storage.database import ensure_indexes
 from storage.record import open_record
 from storage.selection import bound_text, narrowed
-from worker.packer import Packer, Packing
+from worker.packer import Packer, Packing, remove_unused
 from worker.readers import decode_limits, open_reader
 
 OK, FAILED, REJECTIONS, INTERRUPTED = 0, 1, 3, 130
@@ -34,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--nights", default="", metavar="20180927,…", help="of these nights only")
     parser.add_argument("--recipe", choices=list(RECIPES), default=next(iter(RECIPES)))
     parser.add_argument("--check", action="store_true", help="read every pack again and mend what is damaged")
+    parser.add_argument(
+        "--prune", action="store_true", help="remove packs that are prepared as none is today"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     args = parser.parse_args(argv)
     try:
@@ -63,6 +66,7 @@ def _pack(settings: Settings, args: argparse.Namespace) -> int:
         packer = Packer(record, reader, recipe=args.recipe, limits=limits, check=args.check)
         began = time.monotonic()
         done = packer.pack(selection, tell=_Teller())
+        removed = remove_unused(record) if args.prune else 0
     finally:
         record.close()
     if args.json:
@@ -75,11 +79,13 @@ def _pack(settings: Settings, args: argparse.Namespace) -> int:
                 "before": done.before,
                 "mended": done.mended,
                 "left": dict(done.left),
+                "removed": removed,
                 "seconds": round(time.monotonic() - began, 3),
             }
         )
     else:
-        sys.stdout.write(f"{_told(done)}\n")
+        pruned = f"; {removed:,} that were prepared otherwise removed" if args.prune else ""
+        sys.stdout.write(f"{_told(done)}{pruned}\n")
     return REJECTIONS if done.left else OK
 
 

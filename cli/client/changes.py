@@ -32,11 +32,11 @@ class Comparison:
         return params | ({"filter": self.text} if self.job is None else {})
 
 
+@dataclass(frozen=True)
 class Changes:
     """What a comparison finds."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    _transport: Transport
 
     def counted(self, asked: Comparison) -> Json:
         """Deltas of the scores, flipped decisions and the most changed cutouts."""

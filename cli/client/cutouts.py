@@ -1,15 +1,16 @@
 """Calls about cutouts and their scores, whatever job they come from."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from cli.client.transport import Json, Transport
 
 
+@dataclass(frozen=True)
 class Cutouts:
     """Cutouts that a filter is true of."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    _transport: Transport
 
     def page(self, text: str, *, models: str = "", limit: int = 100, cursor: str | None = None) -> Json:
         """A page of them."""

@@ -1,17 +1,18 @@
 """Calls about data sets."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cli.client.transport import ACCEPT_S, Json, Transport
 from cli.multipart import File
 
 
+@dataclass(frozen=True)
 class Datasets:
     """Frozen data sets; the same contents are one, however often this has to try."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    _transport: Transport
 
     def all(self) -> list[Json]:
         """Every data set, the newest first."""

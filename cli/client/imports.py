@@ -1,13 +1,15 @@
 """Calls about imports of a predecessor's record."""
 
+from dataclasses import dataclass
+
 from cli.client.transport import Json, Transport
 
 
+@dataclass(frozen=True)
 class Imports:
     """Imports by name; a page that is handed in again changes nothing."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    _transport: Transport
 
     def begin(self, name: str) -> Json:
         """Begin an import, or go on with one that was broken off; tells where."""

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cli.client.transport import ACCEPT_S, Json, Transport
@@ -10,11 +11,11 @@ from cli.multipart import File
 PAGE = 5000
 
 
+@dataclass(frozen=True)
 class Jobs:
     """What is submitted is one job, however often this has to try."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    _transport: Transport
 
     def submit_files(
         self,

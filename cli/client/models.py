@@ -1,13 +1,15 @@
 """Calls about model versions."""
 
+from dataclasses import dataclass
+
 from cli.client.transport import Json, Transport
 
 
+@dataclass(frozen=True)
 class Models:
     """The registry."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    _transport: Transport
 
     def all(self) -> list[Json]:
         """Every model version that is registered."""

@@ -1,6 +1,7 @@
 """Calls about nights."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cli.client.transport import ACCEPT_S, Json, Transport
 from cli.multipart import File
@@ -8,11 +9,11 @@ from cli.multipart import File
 PAGE = 5000
 
 
+@dataclass(frozen=True)
 class Nights:
     """Nights and their ledgers; what is ingested again changes nothing."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    _transport: Transport
 
     def latest(self, limit: int) -> list[Json]:
         """The latest nights."""

@@ -1,15 +1,16 @@
 """Calls about accounts."""
 
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from cli.client.transport import Json, Transport
 
 
+@dataclass(frozen=True)
 class Users:
     """The accounts of people."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    _transport: Transport
 
     def all(self) -> list[Json]:
         """Every account."""

@@ -9,12 +9,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 import requests
 
 from cli.local.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ADMIN = ("admin", "admin-password-of-a-test")
+
+
+def as_admin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command line ask as the administrator."""
+    monkeypatch.setenv("DA_USER", ADMIN[0])
+    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
 
 
 class ApiServer:

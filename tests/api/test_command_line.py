@@ -19,7 +19,7 @@ from core.errors import NotAuthenticated, Unavailable
 from core.job import Rejection
 from storage.record import Record
 from tests.api.scoring import items_of, score_shard
-from tests.api.server import ADMIN, ApiServer
+from tests.api.server import ADMIN, ApiServer, as_admin
 from tests.api.versions import RB, SL
 from tests.images import jpeg
 
@@ -32,8 +32,7 @@ def run(
 ) -> Run:
     """Run a verb from `tmp_path` as the administrator; gives its exit status, output and errors."""
     monkeypatch.setenv("DA_CALLER_CWD", str(tmp_path))
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
 
     def run(*words: str, server: str = api.url) -> tuple[int, str, str]:
         capsys.readouterr()

@@ -19,7 +19,7 @@ from storage.blobs import sha256_of
 from storage.cutouts import CutoutRecord
 from storage.labels import Label
 from storage.record import Record
-from tests.api.server import ADMIN, ApiServer
+from tests.api.server import ADMIN, ApiServer, as_admin
 from tests.images import jpeg
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -312,8 +312,7 @@ def test_a_folder_is_frozen_from_the_command_line(
     api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DA_CALLER_CWD", str(tmp_path))
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     for path, data in (by_class() | {"notes.txt": b"", "loose.jpg": image(990)}).items():
         (tmp_path / "mine" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "mine" / path).write_bytes(data)
@@ -367,8 +366,7 @@ def test_a_version_is_evaluated_on_a_data_set_of_the_service(
     api: ApiServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     card = create(api, by_class(), seed=3).json()["dataset"]
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     words = ["--server", api.url, "evaluate", "rb@1"]
     assert main([*words, "first", "--json"]) == 0
     found = json.loads(capfd.readouterr().out)

@@ -16,7 +16,7 @@ from cli.__main__ import main
 from core.job import Item, Job, JobState, Rejection, new_job_id
 from core.outcome import Departure, Outcome
 from storage.record import Record
-from tests.api.server import ADMIN, ApiServer
+from tests.api.server import ApiServer, as_admin
 from tests.api.versions import RB, SL
 from tests.record import card
 
@@ -283,8 +283,7 @@ def run(
 ) -> Any:
     """`results export` from `tmp_path` as the administrator; gives its exit status, output and errors."""
     monkeypatch.setenv("DA_CALLER_CWD", str(tmp_path))
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
 
     def run(*words: str) -> tuple[int, bytes, str]:
         capfdbinary.readouterr()

@@ -23,7 +23,7 @@ from cli.legacy_collection import LegacyCollection
 from core.errors import Conflict
 from core.outcome import Outcome
 from storage.record import Record
-from tests.api.server import ADMIN, ROOT, ApiServer
+from tests.api.server import ROOT, ApiServer, as_admin
 from tests.legacy_documents import legacy_document
 from tests.nights import streak
 from tests.record import card
@@ -59,8 +59,7 @@ def run(
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
     """Import the collection; gives the exit status, the JSON, and what was said."""
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     monkeypatch.setattr(legacy_collection, "PAGE_DOCUMENTS", 3)
 
     def run(*more: str, url: str = mongo_url) -> tuple[int, dict[str, Any], str]:

@@ -16,7 +16,7 @@ from cutouts.decode import decode
 from models.bundle import read_weights
 from models.legacy import import_published
 from storage.record import Record
-from tests.api.server import ADMIN, ROOT, ApiServer
+from tests.api.server import ROOT, ApiServer, as_admin
 from tests.legacy_documents import legacy_document
 from tests.models.published_network import NumpyNetwork, vgg6_as_keras_2_wrote_it, write_h5
 from tests.nights import streak
@@ -80,8 +80,7 @@ def test_scores_of_the_worker_equal_those_on_the_predecessor_s_record(
     files = [folder / f"{NETWORK}.{ending}" for ending in ("architecture.json", "weights.h5")]
     card = import_published(*files, version=version, folder=tmp_path / "bundle")
     api_record.models.register(card, read_weights(tmp_path / "bundle"))
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     uploads = [("files", (f"{name}_scimref.jpg", data)) for name, data in cutouts.items()]
     job = api.ask("POST", "/v1/jobs/score", files=uploads, data={"models": version}).json()["job"]
     settings = settings_for(

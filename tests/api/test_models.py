@@ -17,7 +17,7 @@ from models.architectures import build
 from models.bundle import load_network, write_bundle
 from storage.record import Record
 from tests.api.scoring import score_job
-from tests.api.server import ADMIN, ApiServer
+from tests.api.server import ApiServer, as_admin
 from tests.api.versions import RB, SL
 from tests.images import jpeg
 from tests.record import card
@@ -61,8 +61,7 @@ def test_a_threshold_is_moved_by_an_administrator_alone(api: ApiServer, api_reco
 def test_thresholds_and_members_from_the_command_line(
     api: ApiServer, api_record: Record, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     models = ("--server", api.url, "models")
     add(api_record, "kd@8")
     add(api_record, "kd@9")
@@ -182,8 +181,7 @@ def test_a_version_travels_as_files(api: ApiServer, api_record: Record, tmp_path
 def test_two_versions_of_the_service_are_evaluated_against_each_other(
     api: ApiServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     asked = ["evaluate", "rb@1", "rb-2018.9", "--seed", "3", "--count", "40", "--against", "rb@1"]
     assert main(["--server", api.url, *asked, "--json"]) == 0
     found = json.loads(capfd.readouterr().out)
@@ -198,8 +196,7 @@ def test_any_network_is_imported_with_its_recipe(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     flat = [keras.Input((144, 144, 1)), layers.AveragePooling2D(8), layers.Flatten()]
     file = tmp_path / "mine.keras"
     keras.Sequential([*flat, layers.Dense(1, activation="sigmoid")]).save(file)

@@ -15,7 +15,7 @@ from core.job import Rejection, ShardResult
 from cutouts.simulator import write_night
 from storage.record import Record
 from tests.api.scoring import items_of, score_job
-from tests.api.server import ADMIN, ApiServer
+from tests.api.server import ApiServer, as_admin
 from tests.api.versions import RB, SL
 from tests.images import jpeg
 from tests.nights import ADES
@@ -280,8 +280,7 @@ def test_the_command_line_ingests_lists_and_shows(
     night = "20210110"
     ids, files = simulated(tmp_path / "night", night)
     (tmp_path / "night" / f"stamps/stamps_{night}/{ids[4]}_scimref.jpg").unlink()
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     monkeypatch.setenv("DA_CALLER_CWD", str(tmp_path))
 
     def streaks(*words: str) -> tuple[int, dict[str, Any], str]:

@@ -13,7 +13,7 @@ from storage.record import Record
 from tasks.plan import Planner
 from tasks.queues import QUEUE_OF
 from tests.api.scoring import score_job
-from tests.api.server import ADMIN, ApiServer
+from tests.api.server import ApiServer, as_admin
 from tests.api.versions import RB, SL
 from tests.images import jpeg
 from tests.record import card
@@ -127,8 +127,7 @@ def test_two_versions_are_compared_on_a_jobs_cutouts(
     found = api.ask("GET", f"/v1/jobs/{job}/changes", params={"before": RB, "after": NEXT}).json()
     assert (found["n"], found["to_1"], found["to_0"], found["mean"]) == (8, 0, 0, -0.25)
     assert api.ask("GET", "/v1/jobs/none/changes", params={"before": RB, "after": NEXT}).status_code == 404
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     assert main(["--server", api.url, "models", "compare", NEXT, RB, "--job", job]) == 0
     assert "8 cutouts scored by both" in capsys.readouterr().out
 
@@ -150,8 +149,7 @@ def test_from_the_command_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     words = ["--server", api.url, "rescore", "id != 'x'", "--nights", NIGHT, "--models", NEXT, "--all"]
     assert main([*words, "--dry-run"]) == 0
     assert "8 cutouts by rb@31" in capsys.readouterr().out

@@ -14,7 +14,7 @@ from cli.__main__ import main
 from core.outcome import Outcome
 from storage.record import Record
 from tests.api.scoring import score_job
-from tests.api.server import ADMIN, ApiServer
+from tests.api.server import ApiServer, as_admin
 from tests.api.versions import RB, SL
 from tests.images import jpeg
 from tests.record import card
@@ -117,8 +117,7 @@ def test_the_command_line_writes_the_page(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     out = tmp_path / "compare.html"
     words = ["--server", api.url, "models", "compare", NEXT, RB, "-o", str(out)]
     assert main([*words, "--job", job]) == 0

@@ -12,7 +12,7 @@ from cli.__main__ import main
 from core.settings import Training
 from core.training import Checkpoint, TrainingLease
 from storage.record import Record
-from tests.api.server import ADMIN, ApiServer
+from tests.api.server import ApiServer, as_admin
 from tests.record import settings_for
 from worker.trainer import JobTrainer
 from worker.training_device import TrainingDevice
@@ -128,8 +128,7 @@ def test_a_training_from_the_command_line_to_a_candidate_with_plots(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("DA_USER", ADMIN[0])
-    monkeypatch.setenv("DA_PASSWORD", ADMIN[1])
+    as_admin(monkeypatch)
     options = [
         f"--{name.replace('_', '-')}={value}" for name, value in WANTED.items() if name != "classifier"
     ]

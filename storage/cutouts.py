@@ -100,6 +100,16 @@ class CutoutRepository:
                 ordered=False,
             )
 
+    def replace_production(
+        self, read: Mapping[str, Document], fields: Mapping[str, Mapping[str, object]]
+    ) -> int:
+        """Set the production fields of cutouts, by id, that still have those that were read of them."""
+        changes = [
+            UpdateOne({"_id": cutout} | _as_read(read[cutout]), {"$set": dict(values)})
+            for cutout, values in fields.items()
+        ]
+        return self._cutouts.bulk_write(changes, ordered=False).matched_count if changes else 0
+
     def undecided(self, setting: int, *, limit: int) -> list[Document]:
         """Cutouts with production fields whose `plausible` was decided by another setting of thresholds."""
         query = {"versions": {"$exists": True}, "decided_by": {"$ne": setting}}
@@ -114,11 +124,10 @@ class CutoutRepository:
         changes = []
         for decision in decisions:
             cutout = decision.cutout
-            read = {key: cutout.get(key) for key in ("versions", "scores")}  # a score never changes
             change: Document = {"decided_by": setting}
             if cutout.get("plausible") != decision.plausible:
                 change |= {"plausible": decision.plausible, "last_modified": now}
-            changes.append(UpdateOne({"_id": cutout["_id"]} | read, {"$set": change}))
+            changes.append(UpdateOne({"_id": cutout["_id"]} | _as_read(cutout), {"$set": change}))
         return self._cutouts.bulk_write(changes, ordered=False).matched_count if changes else 0
 
     def _insert_new(self, records: Sequence[CutoutRecord]) -> None:
@@ -151,6 +160,11 @@ class CutoutRepository:
         """The sha256 on record by id, None where nothing owns the id yet."""
         ids = list({record.id for record in records})
         return {d["_id"]: d["sha256"] for d in self._cutouts.find({"_id": {"$in": ids}}, {"sha256": True})}
+
+
+def _as_read(cutout: Document) -> Document:
+    """A query for a document whose scores are those that were read of it; a score never changes."""
+    return {key: cutout.get(key) for key in ("versions", "scores")}
 
 
 def _document(record: CutoutRecord, now: datetime) -> Document:

@@ -46,15 +46,41 @@ def set_production(
 ) -> None:
     """Bring the production fields up to date with scores, by cutout, of the versions of one job.
 
-    Scores of versions that a promotion has replaced since the job was accepted fill in where there are
-    no fields: `versions` says whose they are, and they give way to those in production now.
+    Where the job has other versions than those in production, and some of them, what it lacks is looked for
+    on record. Scores of versions that a promotion has replaced since the job was accepted fill in where there
+    are no fields: `versions` says whose they are, and they give way to those in production now.
     """
     if not scores:
         return
-    current = set(versions) == set(record.models.production())
-    if current or record.models.were_production(versions):
-        fields = production_fields(record.models, scores)
-        record.cutouts.set_production(fields, where_none=not current)
+    production = record.models.production()
+    shared = set(versions) & set(production)
+    current = scores if set(versions) == set(production) else {}
+    if shared and not current:
+        current = complete_scores(record, production, scores)
+    record.cutouts.set_production(production_fields(record.models, current) if current else {})
+    rest = {cutout: found for cutout, found in scores.items() if cutout not in current}
+    if rest and record.models.were_production(versions):
+        record.cutouts.set_production(production_fields(record.models, rest), where_none=True)
+
+
+def complete_scores(
+    record: Record, versions: Sequence[str], scores: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
+    """Scores by these versions of those cutouts that all of them have scored.
+
+    `scores` names the cutouts, with those of their scores that are known; the others are read.
+    """
+    known = {version for found in scores.values() for version in found}
+    read = record.outcomes.find(scores, [version for version in versions if version not in known])
+    found = {cutout: dict(given) for cutout, given in scores.items()}
+    for (cutout, version), outcome in read.items():
+        if outcome.score is not None:
+            found[cutout][version] = outcome.score
+    return {
+        cutout: {version: of_cutout[version] for version in versions}
+        for cutout, of_cutout in found.items()
+        if versions and all(version in of_cutout for version in versions)
+    }
 
 
 def decide_again(record: Record, *, for_s: float, at_once: int = AT_ONCE) -> int:

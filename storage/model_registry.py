@@ -140,6 +140,11 @@ class ModelRegistry:
         found = self._service.find_one({"_id": "thresholds"})
         return 0 if found is None else int(found["setting"])
 
+    def turn(self) -> int:
+        """How often stages were changed; read before `production` it is never newer than that is."""
+        found = self._service.find_one({"_id": "production"}, {"turn": True})
+        return 0 if found is None else int(found.get("turn", 0))
+
     def get(self, version: str) -> ModelCard | None:
         """The card of a version."""
         document = self._models.find_one({"_id": version})

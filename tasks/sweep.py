@@ -8,6 +8,7 @@ from core.errors import Unavailable
 from core.job import Priority
 from storage.decisions import decide_again
 from storage.record import Record
+from storage.refresh import refresh_production
 from tasks import context
 from tasks.app import app
 from tasks.owed import WINDOW, ShardBell, tell_owed
@@ -15,6 +16,7 @@ from tasks.owed import WINDOW, ShardBell, tell_owed
 _log = logging.getLogger(__name__)
 ORPHAN_S = 3600.0
 DECIDE_S = 1.0  # of each round, while cutouts wait for today's thresholds
+REFRESH_S = 1.0  # of each round, while cutouts may have scores of what was promoted
 ORPHANS_EVERY_S = 300.0  # it looks at every old shard that waits
 PRIORITIES: tuple[Priority, ...] = ("live", "bulk")
 
@@ -48,6 +50,7 @@ class RecordSweeper:
         self._tell_owed_trainings()
         self._finish_done()
         decide_again(self._record, for_s=DECIDE_S)
+        refresh_production(self._record, for_s=REFRESH_S)
         if time.monotonic() >= self._next_orphans:
             self._next_orphans = time.monotonic() + ORPHANS_EVERY_S
             self._remove_orphans()

@@ -63,7 +63,15 @@ class Admission:
         self._database.client.close()
 
     def invite(self, *, note: str, days: float) -> Invitation:
-        """Make the accounts of one host; raises Unavailable where a server does not take them."""
+        """Make the accounts of one host; raises Unavailable where a server does not take them.
+
+        Raises Misconfigured where a server that the settings name is on this machine's loopback.
+        """
+        for given, setting in (
+            (self._settings.mongo_url, "DA_MONGO_URL"),
+            (self._settings.redis_url, "DA_REDIS_URL"),
+        ):
+            _refuse_loopback(given, setting)
         name = f"guest_{secrets.token_hex(5)}"
         password = secrets.token_urlsafe(24)
         expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
@@ -126,7 +134,7 @@ class Admission:
 
     def _mongo_account(self, name: str, password: str) -> str:
         if self._settings.mongo_url is not None:
-            return _reachable_elsewhere(self._mongo_url, "DA_MONGO_URL")
+            return self._mongo_url
         grant_guests(self._database)
         database = self._settings.mongo_database
         self._database.command("createUser", name, pwd=password, roles=[ROLE])
@@ -136,7 +144,7 @@ class Admission:
 
     def _redis_account(self, name: str, password: str) -> str:
         if self._settings.redis_url is not None:
-            return _reachable_elsewhere(self._redis_url, "DA_REDIS_URL")
+            return self._redis_url
         guest = Guest(name, "", datetime.now(UTC), password_sha256(password))
         with Redis.from_url(self._redis_url, socket_timeout=5) as client:
             client.execute_command("ACL", "SETUSER", *guest.redis_rule.split())
@@ -179,10 +187,11 @@ def _is_local(blobs: str) -> bool:
     return urlsplit(blobs).scheme in ("", "file")
 
 
-def _reachable_elsewhere(url: str, name: str) -> str:
-    if urlsplit(url).hostname in LOOPBACKS:
-        raise Misconfigured(f"{name} is this machine's loopback; expected an address that other hosts reach")
-    return url
+def _refuse_loopback(url: SecretStr | None, setting: str) -> None:
+    if url is not None and urlsplit(url.get_secret_value()).hostname in LOOPBACKS:
+        raise Misconfigured(
+            f"{setting} is on this machine's loopback; expected an address that other hosts reach"
+        )
 
 
 def _shared(settings: Settings) -> dict[str, str]:

@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from cli.__main__ import parse
+from cli.hosts.admission import Admission
 from cli.hosts.invitation import Invitation
 from cli.verbs import invite, up
 from core.errors import Conflict, InvalidRequest, Misconfigured, Unavailable
@@ -45,6 +47,21 @@ def test_a_file_that_cant_be_written_leaves_no_guest(opened: OpenService, tmp_pa
         run("-o", "taken", "--note", "never written")
     with opened.admission() as admission:
         assert "never written" not in [guest.note for guest in admission.guests()]
+
+
+@pytest.mark.parametrize("name", ["redis_url", "mongo_url"])
+def test_a_server_of_ones_own_on_loopback_is_refused_and_leaves_no_guest(
+    opened: OpenService, redis_url: str, mongo_url: str, name: str
+) -> None:
+    given = SecretStr({"redis_url": redis_url, "mongo_url": mongo_url}[name])
+    settings = opened.settings.model_copy(update={name: given})
+    with (
+        Admission(settings, opened.service.record) as admission,
+        pytest.raises(Misconfigured, match=f"DA_{name.upper()} is on this machine's loopback"),
+    ):
+        admission.invite(note="never admitted", days=1)
+    with opened.admission() as admission:
+        assert "never admitted" not in [guest.note for guest in admission.guests()]
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "nan", "1e9"])

@@ -6,9 +6,12 @@ import signal
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
+from kombu import Connection
+from kombu.exceptions import OperationalError
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from redis import Redis
@@ -20,6 +23,7 @@ from cli.local.authority import Authority
 from cli.local.ports import free_port
 from core.errors import Misconfigured, NotFound, ServiceError, Unavailable
 from core.settings import Settings, load_settings
+from storage.blobs import BlobStore
 from storage.database import SHARED
 from storage.record import open_record
 from tests.cli.hosts.conftest import OpenService, changed
@@ -186,6 +190,39 @@ def test_a_service_of_another_authority_is_not_spoken_to(opened: OpenService, tm
     file = changed(opened.invite(tmp_path), authority=Authority.open(tmp_path).certificate)
     with pytest.raises(Misconfigured, match="is not the one that wrote this invitation"):
         join(file, tmp_path / "host")
+
+
+def test_messages_records_and_blobs_are_held_to_the_authority_of_the_invitation(
+    guest: dict[str, str], tmp_path: Path
+) -> None:
+    right = guest["DA_TLS_AUTHORITY"]
+    other = tmp_path / "other.crt"
+    other.write_text(Authority.open(tmp_path).certificate)
+    url, wrong = guest["DA_REDIS_URL"], guest["DA_REDIS_URL"].replace(quote(right), quote(str(other)))
+    assert url.startswith("rediss://")
+    assert wrong != url
+    with Connection(url, connect_timeout=5) as celery:
+        celery.ensure_connection(max_retries=1)
+    with Connection(wrong, connect_timeout=5) as celery, pytest.raises(OperationalError, match="CERTIFICATE"):
+        celery.ensure_connection(max_retries=1, interval_start=0)
+    mongo_url = guest["DA_MONGO_URL"].replace(quote(right), quote(str(other)))
+    with (
+        MongoClient[dict[str, object]](mongo_url, serverSelectionTimeoutMS=1500) as client,
+        pytest.raises(PyMongoError, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
+        client["deep_asteroids"]["jobs"].find_one()
+    blobs = BlobStore(guest["DA_BLOB_URL"], token=guest["DA_BLOB_TOKEN"], authority=other)
+    with pytest.raises(Unavailable, match="is not who it should be"):
+        blobs.get("0" * 64)
+
+
+def test_a_blob_that_was_damaged_at_the_service_is_not_taken(opened: OpenService, settings: Settings) -> None:
+    record = open_record(settings)
+    sha256 = record.blobs.put(b"as it was put")
+    (opened.settings.state_dir / "blobs" / sha256[:2] / sha256).write_bytes(b"as it is now")
+    with pytest.raises(NotFound, match="is damaged"):
+        record.blobs.get(sha256)
+    record.close()
 
 
 def test_an_address_that_does_not_answer_or_speaks_no_tls_is_named(

@@ -14,9 +14,9 @@ from typing import cast
 import numpy as np
 from celery.signals import worker_process_init
 
+from bench.weightless_engine import WeightlessEngine
 from cli.hosts.joining import join
 from core.job import Priority
-from core.model_card import ModelCard
 from core.settings import load_settings
 from core.telemetry import configure_logging
 from cutouts.decode import DecodeLimits
@@ -30,30 +30,14 @@ from worker.scorer import ShardScorer
 BATCH = 8
 
 
-class GreyEngine:
+class GreyEngine(WeightlessEngine):
     """Scores by the mean grey level over 255, taking a while for each batch."""
 
     name, precision, device = "mean-grey-1", "float32", "cpu"
 
     def __init__(self, batch_s: float) -> None:
-        self._versions: list[str] = []
+        super().__init__()
         self._batch_s = batch_s
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """The model versions that it pretends to hold."""
-        return tuple(self._versions)
-
-    def load(self, card: ModelCard, _: bytes) -> None:
-        """Pretend to hold one more."""
-        self._versions.append(card.version)
-
-    def drop(self, version: str) -> None:
-        """Hold it no longer."""
-        self._versions.remove(version)
-
-    def warm(self, versions: Sequence[str]) -> None:
-        """Nothing to warm."""
 
     def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
         """The mean of each, for every version."""

@@ -16,9 +16,9 @@ import numpy as np
 from celery.signals import worker_process_init
 
 from bench.statements import StatementCounter
+from bench.weightless_engine import WeightlessEngine
 from core.instrument import Instrument
 from core.job import Item
-from core.model_card import ModelCard
 from core.settings import load_settings
 from core.telemetry import configure_logging
 from cutouts.recipes import Pixels
@@ -31,30 +31,14 @@ from worker.scorer import ShardScorer
 PIXELS: Pixels = np.zeros((1, 1, 1), np.uint8)
 
 
-class WaitingEngine:
+class WaitingEngine(WeightlessEngine):
     """Gives every cutout the same score, at a device's rate in cutouts/s or as fast as it can."""
 
     name, precision, device = "waiting-1", "none", "none"
 
     def __init__(self, *, per_s: float = math.inf) -> None:
-        self._versions: list[str] = []
+        super().__init__()
         self._per_s = per_s
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """The model versions that it pretends to hold."""
-        return tuple(self._versions)
-
-    def load(self, card: ModelCard, _: bytes) -> None:
-        """Pretend to hold one more."""
-        self._versions.append(card.version)
-
-    def drop(self, version: str) -> None:
-        """Hold it no longer."""
-        self._versions.remove(version)
-
-    def warm(self, versions: Sequence[str]) -> None:
-        """Nothing to warm."""
 
     def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
         """One half for each."""

@@ -12,7 +12,7 @@ LOOPBACK = "127.0.0.1"
 # port which a server keeps between its starts is not taken by somebody's connection meanwhile.
 KEPT_PORTS = range(20000, 32000)
 
-
+_CHANCE = random.SystemRandom()  # a seed for reproducible training must not send two processes to one port
 _TAKEN = (errno.EADDRINUSE, errno.EACCES)
 _EVERYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104  listens nowhere itself
 
@@ -64,7 +64,7 @@ def free_port(preferred: int = 0, *, host: str = LOOPBACK, avoid: Collection[int
     """The preferred port if it is free (and not 0), else another; raises OSError when none is found."""
     if preferred and preferred not in avoid and is_free(preferred, host):
         return preferred
-    for port in random.sample(KEPT_PORTS, 200):
+    for port in _CHANCE.sample(KEPT_PORTS, 200):
         if port not in avoid and is_free(port, host):
             return port
     raise OSError(errno.EADDRINUSE, f"no free port found between {KEPT_PORTS.start} and {KEPT_PORTS.stop}")

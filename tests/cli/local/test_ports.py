@@ -1,4 +1,5 @@
 import http.server
+import random
 import socket
 import threading
 
@@ -17,6 +18,14 @@ def test_a_free_port_is_taken_as_asked_and_a_taken_one_is_sidestepped() -> None:
     with socket.create_server(("127.0.0.1", port)):
         assert not is_free(port)
         assert free_port(port) in set(KEPT_PORTS) - {port}
+
+
+def test_processes_that_set_the_same_seed_draw_other_ports() -> None:
+    drawn: list[list[int]] = []
+    for _ in range(2):
+        random.seed(34)
+        drawn.append([free_port() for _ in range(3)])
+    assert drawn[0] != drawn[1]
 
 
 def test_a_port_whose_connections_have_only_just_ended_is_free() -> None:

@@ -166,13 +166,13 @@ class ModelRegistry:
 
         One version of each classifier in production, or a set that was in production as it is.
         """
+        known = {"_id": {"$in": list(versions)}, "$or": [{"stage": "production"}, {"replaced": True}]}
+        if self._models.count_documents(known) < len(set(versions)):  # workers ask this of each candidate
+            return False
         if self._service.find_one({"_id": "production", "sets": sorted(versions)}) is not None:
             return True
         classifiers = sorted(classifier_of(version) for version in versions)
-        if classifiers != sorted({classifier_of(version) for version in self.production()}):
-            return False
-        known = {"_id": {"$in": list(versions)}, "$or": [{"stage": "production"}, {"replaced": True}]}
-        return self._models.count_documents(known) == len(set(versions))
+        return classifiers == sorted({classifier_of(version) for version in self.production()})
 
     def resolve(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """Exact versions for what a caller asked: `rb@3`, `rb@production`, `rb`, or nothing for production.

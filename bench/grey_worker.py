@@ -46,7 +46,8 @@ class GreyEngine(WeightlessEngine):
         return np.repeat(mean[:, None], len(versions), axis=1)
 
 
-@worker_process_init.connect  # type: ignore[untyped-decorator]
+# A spawned child imports this module twice, by its name and as its main module, and is to start once.
+@worker_process_init.connect(dispatch_uid="grey")  # type: ignore[untyped-decorator]
 def _start(**_: object) -> None:
     settings = load_settings()
     configure_logging("WARNING")

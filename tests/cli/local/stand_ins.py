@@ -1,6 +1,7 @@
 """Small programs in the place of the API and the workers; run as a script, `up` with them.
 
-`python -m tests.cli.local.stand_ins` reads the same DA_* settings as `./streaks up` does.
+`python -m tests.cli.local.stand_ins` reads the same DA_* settings as `./streaks up` does; with `--patient` a
+program that does not end has a minute for it.
 """
 
 import sys
@@ -13,6 +14,7 @@ from cli.output import say
 from cli.verbs.up import serve
 from core.settings import Secrets, load_settings
 
+PATIENT = "--patient"
 SLEEPER = "import time; time.sleep(600)"
 # Ignores SIGTERM, as a worker that hangs does, and has a child that does so too.
 STUBBORN_PARENT = (
@@ -32,7 +34,7 @@ def stand_ins(place: Place, secrets: Secrets) -> list[Program]:
     mark = str(place.state_dir)
     return [
         Program("sleeper", python(SLEEPER, mark), env),
-        Program("stubborn", python(STUBBORN_PARENT, mark), env, grace_s=1.0),
+        Program("stubborn", python(STUBBORN_PARENT, mark), env, grace_s=60.0 if PATIENT in sys.argv else 1.0),
     ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from core.errors import InvalidRequest
 from core.filters.bind import bind, by_classifier
 from core.filters.bound import BoundFilter
-from core.filters.grammar import parse
+from core.filters.grammar import MAX_COMPLETED, MAX_LENGTH, parse
 from core.instrument import DEFAULT_INSTRUMENT
 from core.job import Item
 from cutouts.names import instrument_of
@@ -20,15 +20,17 @@ _READABLE: Document = {"$or": [{"sha256": {"$type": "string"}}, {"reference": {"
 _KEPT = {"sha256": True, "reference": True, "night": True}
 
 
-def bound_text(record: Record, text: str) -> str:
+def bound_text(record: Record, text: str, *, longest: int = MAX_LENGTH) -> str:
     """A filter with the versions that its scores come from, bound to what is in production now.
 
-    An empty text means every cutout. Raises InvalidRequest for what is no filter, saying where.
+    An empty text means every cutout. Raises InvalidRequest for what is no filter, saying where. One of
+    `narrowed` may be longer than what people write: MAX_COMPLETED.
     """
     if not text.strip():
         return EVERYTHING
     registered = [card.version for card, _ in record.models.all()]
-    return str(bind(parse(text), by_classifier(record.models.production()), registered=registered))
+    unbound, production = parse(text, longest=longest), by_classifier(record.models.production())
+    return str(bind(unbound, production, registered=registered, longest=longest))
 
 
 def narrowed(record: Record, text: str, *, nights: Sequence[str]) -> str:
@@ -93,7 +95,8 @@ def matching(
     `only` is a query that they match, too. Without a filter a document has no more than its id, sha256,
     reference and night.
     """
-    bound = None if text == EVERYTHING else bind(parse(text), {})
+    unbound = None if text == EVERYTHING else parse(text, longest=MAX_COMPLETED)
+    bound = None if unbound is None else bind(unbound, {}, longest=MAX_COMPLETED)
     wanted = [query for query in (only, None if bound is None else filter_query(bound)) if query]
     fields = _KEPT if bound is None else None
     while found := _chunk(record, wanted, fields, after, size):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import InvalidRequest
+from core.filters.grammar import MAX_COMPLETED
 from core.instrument import Instrument
 from core.job import Job, JobState, new_job_id
 from cutouts.instruments import ZTF
@@ -98,4 +99,4 @@ class RescoreSubmitter:
         if wanted.lacking:
             parts.append(" or ".join(f"lacks {version}" for version in versions))
         text = " and ".join(f"({part})" for part in parts if part)
-        return versions, bound_text(self._record, text)
+        return versions, bound_text(self._record, text, longest=MAX_COMPLETED)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pymongo.errors import PyMongoError
 
 from core.errors import ServiceError
+from core.filters.grammar import MAX_COMPLETED
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
 from cutouts.recipes import RECIPES
@@ -60,7 +61,8 @@ def _pack(settings: Settings, args: argparse.Namespace) -> int:
         if settings.guest is None:
             ensure_indexes(record.database)
         nights = [night.strip() for night in args.nights.split(",") if night.strip()]
-        selection = bound_text(record, narrowed(record, args.filter, nights=nights))
+        wanted = narrowed(record, args.filter, nights=nights)
+        selection = bound_text(record, wanted, longest=MAX_COMPLETED)
         reader = open_reader(settings, record, name="pack", from_packs=True)
         limits = decode_limits(settings)
         packer = Packer(record, reader, recipe=args.recipe, limits=limits, check=args.check)

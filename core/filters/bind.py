@@ -15,7 +15,11 @@ Production = Mapping[str, str | Sequence[str]]
 
 
 def bind(
-    unbound: Filter, production: Production, *, registered: Collection[str] | None = None
+    unbound: Filter,
+    production: Production,
+    *,
+    registered: Collection[str] | None = None,
+    longest: int = MAX_LENGTH,
 ) -> BoundFilter:
     """The filter with the versions that its scores are to come from; those that it names stay.
 
@@ -27,9 +31,9 @@ def bind(
     members = {name: (v,) if isinstance(v, str) else tuple(v) for name, v in production.items()}
     bound = BoundFilter(_Binder(members, registered).node(unbound.root))
     length = len(str(bound))
-    if length > MAX_LENGTH:
+    if length > longest:
         raise InvalidRequest(
-            f"filter of {length:,} characters with its versions; expected at most {MAX_LENGTH:,}"
+            f"filter of {length:,} characters with its versions; expected at most {longest:,}"
         )
     return bound
 

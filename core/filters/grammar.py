@@ -33,6 +33,8 @@ from core.filters.fields import FIELDS, WORDS, Kind
 from core.filters.literals import value_of
 
 MAX_LENGTH = 10_000
+MAX_COMPLETED = 24_000
+"""Characters of a filter that the service has completed: by versions, and by a thousand nights at most."""
 MAX_DEPTH = 32
 
 _GRAMMAR = r"""
@@ -116,14 +118,14 @@ _OPERATORS: dict[str, Operator] = {
 _DAY = timedelta(days=1)
 
 
-def parse(text: str) -> Filter:
+def parse(text: str, *, longest: int = MAX_LENGTH) -> Filter:
     """The filter that a text says.
 
     Raises InvalidRequest, with the column, what came there and what was expected, for a text that is no
     filter, that asks an unknown field, that is longer than 10,000 characters or nested deeper than 32.
     """
-    if len(text) > MAX_LENGTH:
-        raise InvalidRequest(f"filter of {len(text):,} characters; expected at most {MAX_LENGTH:,}")
+    if len(text) > longest:
+        raise InvalidRequest(f"filter of {len(text):,} characters; expected at most {longest:,}")
     if refused := _REFUSED.search(text):
         raise _at(refused.start() + 1, f"the character {refused[0]!a}; expected no control characters")
     if not text.strip():

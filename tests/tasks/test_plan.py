@@ -1,6 +1,7 @@
 """Planning a rescoring: each cutout that it means is in one shard, whatever dies on the way."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -74,6 +75,19 @@ def test_what_is_scored_already_is_left_out_unless_all_are_wanted(filled: Record
         assert planner(filled).plan_one()
     assert planned_cutouts(filled, few) == [content(n) for n in range(10, CUTOUTS)]
     assert planned_cutouts(filled, every) == [content(n) for n in range(CUTOUTS)]
+
+
+def test_a_thousand_nights_may_be_named_beside_a_filter(filled: Record) -> None:
+    first = date(2018, 1, 1)
+    nights = [f"{first + timedelta(days=n):%Y%m%d}" for n in range(1000)]
+    filled.database["cutouts"].insert_many(
+        [{"_id": f"of-{night}", "sha256": content(1), "night": night} for night in [*nights, "20250101"]]
+    )
+    job = submit(filled, nights=nights, selection=" or ".join(["not has jd"] * 600))
+    assert Planner(filled, Scoring(shard_size=500), name="one").plan_one()
+    assert planned_cutouts(filled, job) == [f"of-{night}" for night in nights]
+    with pytest.raises(InvalidRequest, match="characters; expected at most 10,000"):
+        submit(filled, nights=nights, selection=" or ".join(["not has jd"] * 800))
 
 
 def test_a_filter_on_scores_names_the_version_in_production_now(filled: Record) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 
-from core.job import Item, Lease, Priority, Progress, Rejection, ShardResult
+from core.job import Item, JobState, Lease, Priority, Progress, Rejection, ShardResult
 from storage.database import Document, Mongo
 
 RECENT = 20
@@ -262,9 +262,19 @@ class ShardRepository:
         return self._shards.find_one(query, {"_id": True}) is not None
 
     def any_live(self) -> bool:
-        """Whether a shard that people wait for is waiting or worked on."""
-        query = {"state": {"$in": ["waiting", "leased"]}, "priority": "live"}
-        return self._shards.find_one(query, {"_id": True}) is not None
+        """Whether a shard that people wait for is waiting or worked on.
+
+        People wait for jobs that were accepted and have not ended: of others, whose API died, the sweeper
+        takes the shards away, which may be an hour later.
+        """
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"state": {"$in": ["waiting", "leased"]}, "priority": "live"}},
+            {"$group": {"_id": "$_id.job"}},
+            {"$lookup": {"from": "jobs", "localField": "_id", "foreignField": "_id", "as": "job"}},
+            {"$match": {"job.state": {"$in": [state for state in JobState if not state.ended]}}},
+            {"$limit": 1},
+        ]
+        return next(self._shards.aggregate(pipeline), None) is not None
 
     def items(self, job: str, n: int) -> list[Item] | None:
         """The items of one shard, in order; None when there is no such shard."""

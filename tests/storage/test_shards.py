@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.job import Item, Rejection, ShardResult
+from core.job import Item, Job, Rejection, ShardResult
 from storage.record import Record
 from storage.shards import ShardRepository
 
@@ -130,6 +130,20 @@ def test_a_claim_that_a_pause_takes_back_does_not_count(shards: ShardRepository)
         assert shards.claim("j1", 0, worker="two") is None
         assert shards.any_open("j1")
         shards.unpause("j1")
+
+
+def test_nobody_waits_for_live_shards_of_jobs_that_were_never_accepted_or_have_ended(record: Record) -> None:
+    record.shards.insert("j1", [ITEMS], priority="live")
+    assert not record.shards.any_live()  # its API has died, or accepts it only now
+    record.jobs.accept(Job("j1", ("rb@1",), "live", "me", items=2, shards=1))
+    assert record.shards.any_live()
+    assert record.shards.claim("j1", 0, worker="one") is not None
+    assert record.shards.any_live()
+    record.jobs.cancel("j1")
+    assert not record.shards.any_live()
+    record.shards.insert("j2", [ITEMS], priority="bulk")
+    record.jobs.accept(Job("j2", ("rb@1",), "bulk", "me", items=2, shards=1))
+    assert not record.shards.any_live()
 
 
 def test_a_workers_rate_is_of_the_shards_it_closed_lately_and_who_has_gone_has_none(record: Record) -> None:

@@ -39,6 +39,11 @@ def accept(record: Record, request: TrainingRequest, *, job: str = "t1") -> str:
     return job
 
 
+def submit_live(record: Record, job: str) -> None:
+    record.shards.insert(job, [[Item("a", "a", "0" * 64)]], priority="live")
+    record.jobs.accept(Job(job, ("rb@1",), "live", "me", items=1, shards=1))
+
+
 def trainer(
     record: Record, settings: Settings, *, shared: bool = False, stopping: Callable[[], bool] = lambda: False
 ) -> JobTrainer:
@@ -138,7 +143,7 @@ def test_messages_that_are_doubled_late_or_wrong_change_nothing(record: Record, 
 def test_a_training_waits_between_two_batches_while_live_cutouts_do(
     record: Record, settings: Settings
 ) -> None:
-    record.shards.insert("j1", [[Item("a", "a", "0" * 64)]], priority="live")
+    submit_live(record, "j1")
     job = accept(record, REQUEST)
     thread = threading.Thread(target=trainer(record, settings, shared=True).train, args=[job])
     thread.start()
@@ -154,7 +159,7 @@ def test_a_training_waits_between_two_batches_while_live_cutouts_do(
 
 
 def test_a_training_on_a_device_of_its_own_does_not_wait(record: Record, settings: Settings) -> None:
-    record.shards.insert("j1", [[Item("a", "a", "0" * 64)]], priority="live")
+    submit_live(record, "j1")
     job = accept(record, REQUEST)
     trainer(record, settings).train(job)
     after = record.trainings.get(job)

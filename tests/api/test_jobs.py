@@ -1,9 +1,11 @@
 """Jobs, results, cutouts, scores and models, as callers see them."""
 
 import numpy as np
+import pytest
 
 from core.job import Rejection
 from storage.record import Record
+from tests.api.events import events_of
 from tests.api.scoring import score_job, score_shard
 from tests.api.server import ApiServer
 from tests.api.versions import RB, SL
@@ -71,6 +73,27 @@ def test_what_has_no_outcome_yet_is_left_out_unless_asked_for(api: ApiServer, ap
     assert (told["items"], told["scored"], told["rejected"], told["shards_open"]) == (6, 2, 0, 1)
     assert told["rate"] > 0
     assert told["seconds_left"] > 0
+
+
+def test_progress_by_worker_and_host_is_the_same_in_the_api_and_as_events(
+    api: ApiServer, api_record: Record
+) -> None:
+    job = submit(api, *range(1180, 1193))
+    bad = Rejection("decode", "flat", "it is grey; expected an image of the sky")
+    for n, worker in enumerate(("a:gpu0", "a:gpu1", "b:gpu0")):
+        assert score_shard(api_record, job, n, {RB: 0.9, SL: 0.9}, rejection=bad if n == 2 else None)
+        api_record.database["shards"].update_one({"_id.job": job, "_id.n": n}, {"$set": {"worker": worker}})
+    told = api.ask("GET", f"/v1/jobs/{job}").json()
+    with api.ask("GET", f"/v1/jobs/{job}/events", stream=True) as stream:
+        name, _, event = next(events_of(stream))
+    assert name == "progress"
+    for view in (told, event):
+        assert (view["items"], view["scored"], view["rejected"], view["shards_open"]) == (13, 8, 4, 1)
+        assert set(view["workers"]) == {"a:gpu0", "a:gpu1", "b:gpu0"}
+        assert set(view["hosts"]) == {"a", "b"}
+        assert view["hosts"]["a"] == pytest.approx(view["workers"]["a:gpu0"] + view["workers"]["a:gpu1"])
+        assert view["rate"] == pytest.approx(sum(view["hosts"].values()))
+        assert view["seconds_left"] == pytest.approx(1 / view["rate"])
 
 
 def test_a_cancelled_job_keeps_what_is_scored_and_stays_cancelled(api: ApiServer, api_record: Record) -> None:

@@ -1,7 +1,6 @@
 """Trainings as callers see them: submitted, watched, cancelled, and what came of them."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from cli.__main__ import main
 from core.settings import Training
 from core.training import Checkpoint, TrainingLease
 from storage.record import Record
+from tests.api.events import events_of
 from tests.api.server import ApiServer, as_admin
 from tests.record import settings_for
 from worker.trainer import JobTrainer
@@ -102,14 +102,14 @@ def test_epochs_come_as_events_and_none_twice(api: ApiServer, api_record: Record
     assert api_record.trainings.record_epoch(lease, {"epoch": 1, **FIGURES}, checkpoint)
     with api.ask("GET", f"/v1/jobs/{job}/events", stream=True) as stream:
         assert stream.headers["Content-Type"].startswith("text/event-stream")
-        events = _events(stream)
+        events = events_of(stream)
         assert next(events) == ("epoch", "1", {"epoch": 1, **FIGURES})
         assert next(events)[0] == "progress"
         api_record.trainings.record_epoch(lease, {"epoch": 2, **FIGURES}, checkpoint)
         assert next(e for e in events if e[0] == "epoch") == ("epoch", "2", {"epoch": 2, **FIGURES})
     api_record.jobs.fail(job, "enough")
     resumed = api.ask("GET", f"/v1/jobs/{job}/events", headers={"Last-Event-ID": "1"}, stream=True)
-    told = list(_events(resumed))
+    told = list(events_of(resumed))
     assert [(name, number) for name, number, _ in told] == [("epoch", "2"), ("ended", "2")]
     assert told[-1][2]["failure"] == "enough"
 
@@ -157,15 +157,3 @@ def test_a_training_from_the_command_line_to_a_candidate_with_plots(
     assert "expected one of" in api.ask("GET", f"/v1/models/{version}/plots/none.svg").text
     assert main(["--server", api.url, "jobs", "show", job]) == 0
     assert version in capsys.readouterr().out
-
-
-def _events(stream: requests.Response) -> Iterator[tuple[str, str, Any]]:
-    """(event, id, data) of each server-sent event."""
-    fields: dict[str, str] = {}
-    for line in stream.iter_lines(chunk_size=1, decode_unicode=True):
-        if line:
-            name, _, value = line.partition(":")
-            fields[name] = value.strip()
-        elif "event" in fields:
-            yield fields["event"], fields["id"], json.loads(fields["data"])
-            fields = {}

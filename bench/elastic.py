@@ -129,7 +129,7 @@ def _measure(local: LocalService, workers: Workers, args: argparse.Namespace) ->
     phases.append(_phase(client, job, terminal, {"a", "c", "d"}))
     local.wait(job, timeout_s=TIMEOUT_S)
     status = terminal.wait(30)
-    lost, double = _lost_and_double(local, job, args.cutouts)
+    lost, double = lost_and_double(local, job, args.cutouts)
     frames = terminal.frames()
     widest = max(len(frame.text) for frame in frames)
     followed = all(
@@ -210,7 +210,7 @@ def _watch(local: LocalService, job: str) -> WatchedTerminal:
     return WatchedTerminal(command, env=env, columns=COLUMNS)
 
 
-def _lost_and_double(local: LocalService, job: str, cutouts: int) -> tuple[int, int]:
+def lost_and_double(local: LocalService, job: str, cutouts: int) -> tuple[int, int]:
     """Scores that are owed and not on record; cutouts that are in two shards or have a score too many."""
     found = local.record.jobs.get(job)
     versions = found.versions if found else ()

@@ -1,36 +1,23 @@
-"""A disk of its own, so small that a test can fill it."""
+"""A small disk for a test, which is skipped where it can't have one."""
 
-import os
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from bench import small_disk
+from core.errors import Misconfigured
+
+fill = small_disk.fill
+
 
 @contextmanager
-def small_disk(folder: Path, *, kib: int) -> Iterator[Path]:
-    """A file system in memory of this size; skips the test where nobody may mount one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to mount a small tmpfs")
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "streaks-test", str(folder)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"can't mount a small tmpfs: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Leave no byte free; returns the file that takes the room."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
+def disk_or_skip(folder: Path, *, kib: int) -> Iterator[Path]:
+    """`bench.small_disk`, or the end of the test with the reason why there is none."""
+    with ExitStack() as stack:
         try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            return filler
+            disk = stack.enter_context(small_disk.small_disk(folder, kib=kib))
+        except Misconfigured as error:
+            pytest.skip(str(error))
+        yield disk

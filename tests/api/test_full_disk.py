@@ -11,14 +11,14 @@ from tests.api.server import ApiServer
 from tests.api.versions import RB, SL
 from tests.images import jpeg
 from tests.record import fresh_record, register, settings_for
-from tests.small_disk import fill, small_disk
+from tests.small_disk import disk_or_skip, fill
 
 ROOM_KIB = 64 * 1024  # the shipped networks are in it, too
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    with small_disk(tmp_path / "disk", kib=ROOM_KIB) as disk:
+    with disk_or_skip(tmp_path / "disk", kib=ROOM_KIB) as disk:
         yield disk
 
 

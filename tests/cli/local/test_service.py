@@ -18,7 +18,7 @@ from core.errors import Conflict, Misconfigured, Unavailable
 from core.settings import Secrets, Settings
 from tests.cli.local.running import hosts, naming, wait_until
 from tests.cli.local.stand_ins import PATIENT, SLEEPER, python, stand_ins
-from tests.small_disk import fill, small_disk
+from tests.small_disk import disk_or_skip, fill
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -237,7 +237,7 @@ def test_a_full_disk_ends_nothing_and_what_runs_is_noted_once_there_is_room(
     settings: Settings, tmp_path: Path
 ) -> None:
     said = Sentences()
-    with small_disk(tmp_path / "disk", kib=512) as disk:
+    with disk_or_skip(tmp_path / "disk", kib=512) as disk:
         on_disk = settings.model_copy(update={"state_dir": disk / "state"})
         with Service(on_disk, say=said, programs=only(program("worker", SLEEPER, tmp_path))) as service:
             filler = fill(disk)

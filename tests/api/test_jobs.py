@@ -78,7 +78,7 @@ def test_what_has_no_outcome_yet_is_left_out_unless_asked_for(api: ApiServer, ap
 def test_progress_by_worker_and_host_is_the_same_in_the_api_and_as_events(
     api: ApiServer, api_record: Record
 ) -> None:
-    job = submit(api, *range(1180, 1193))
+    job = submit(api, *range(1310, 1323))
     bad = Rejection("decode", "flat", "it is grey; expected an image of the sky")
     for n, worker in enumerate(("a:gpu0", "a:gpu1", "b:gpu0")):
         assert score_shard(api_record, job, n, {RB: 0.9, SL: 0.9}, rejection=bad if n == 2 else None)

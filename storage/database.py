@@ -18,6 +18,8 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("streakid", ASCENDING)]),
         IndexModel([("dec", ASCENDING), ("ra", ASCENDING)]),
         IndexModel([("jd", ASCENDING), ("plausible", ASCENDING), ("streakid", ASCENDING)]),
+        IndexModel([("rb", ASCENDING), ("_id", ASCENDING)]),  # Results: pages by score of all nights...
+        IndexModel([("night", ASCENDING), ("rb", ASCENDING), ("_id", ASCENDING)]),  # ...and of one
         IndexModel([("midpoint_coordinates.radec_geojson", GEOSPHERE)]),
         IndexModel(
             [("decided_by", ASCENDING)],

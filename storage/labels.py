@@ -43,6 +43,13 @@ class LabelRepository:
         }
         self._labels.update_one({"_id": key}, [{"$set": change}], upsert=True)
 
+    def of_cutout(self, cutout: str) -> list[Label]:
+        """Every person's label of a cutout that counts, latest first."""
+        found = self._labels.find(
+            {"_id": {"$gte": {"cutout": cutout}, "$lt": {"cutout": cutout + "\0"}}}, {"said": False}
+        )
+        return sorted(map(_label, found), key=lambda label: label.when, reverse=True)
+
     def of_classifier(self, classifier: str) -> Iterator[Label]:
         """Every label of a classifier that counts, those of one cutout together."""
         found = self._labels.find({"_id.classifier": classifier}, {"said": False})

@@ -1,9 +1,7 @@
 """Planning: the cutouts that a rescoring job means become shards, while the first of them are worked on."""
 
 import logging
-import math
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
@@ -20,7 +18,6 @@ _log = logging.getLogger(__name__)
 LEASE_S = 30.0
 IDLE_S = 1.0
 AT_ONCE = 8  # shards of one write
-TELL_S = 0.25  # between two times that workers are told of new shards
 SHARD_S = 4.0  # what a shard is to take
 SMALLEST, LARGEST = 32, 2000
 
@@ -80,7 +77,7 @@ class Planner:
             after=after,
             each_chunk=lambda: self._renewed(job.id),
         )
-        size, told = self.shard_size(), -math.inf
+        size = self.shard_size()
         while shards := _next_shards(rest, size, n):
             now = self._renewed(job.id)
             if not self._record.shards.append(
@@ -88,11 +85,8 @@ class Planner:
             ):
                 return False
             self._catch_up(now)
+            self._tell()
             n += len(shards)
-            if time.monotonic() - told >= TELL_S:
-                self._tell()
-                told = time.monotonic()
-        self._tell()
         return True
 
     def _catch_up(self, before: Job) -> None:

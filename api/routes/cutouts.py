@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
@@ -15,6 +15,9 @@ from storage.database import Document
 from storage.decisions import plausible_now
 
 router = APIRouter(prefix="/v1", tags=["cutouts"])
+
+VersionOf = Annotated[str | None, Query(max_length=64, description="the sha256, to keep the answer for ever")]
+KnownOf = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
 
 
 class Score(BaseModel):
@@ -46,14 +49,30 @@ def show_cutout(cutout: str, services: ServicesOf) -> JSONResponse:
 
 
 @router.get("/cutouts/{cutout}/image", response_class=Response)
-def cutout_image(cutout: str, services: ServicesOf) -> Response:
-    """The bytes, as they were submitted."""
+def cutout_image(
+    cutout: str,
+    services: ServicesOf,
+    v: Annotated[
+        str | None, Query(max_length=64, description="the sha256: the answer is kept for ever")
+    ] = None,
+    known: Annotated[str | None, Header(alias="If-None-Match", max_length=1000)] = None,
+) -> Response:
+    """The bytes, as they were submitted. Their ETag is their sha256."""
     document = _document(services, cutout)
     sha256 = document.get("sha256")
     if sha256 is None or sha256 not in services.record.blobs:
         raise NotFound(f"the bytes of cutout {cutout!r} are not stored here; it was given by reference")
+    headers = kept_by(sha256, v) | {"Content-Disposition": "inline"}
+    if known is not None and headers["ETag"] in known:
+        return Response(status_code=304, headers=headers)
     data = services.record.blobs.get(sha256)
-    return Response(data, media_type=kind_of(data).media_type, headers={"Content-Disposition": "inline"})
+    return Response(data, media_type=kind_of(data).media_type, headers=headers)
+
+
+def kept_by(sha256: str, version: str | None) -> dict[str, str]:
+    """Headers by which a browser keeps bytes: for ever under their sha256, else until it asked again."""
+    kept = "private, max-age=31536000, immutable" if version == sha256 else "private, no-cache"
+    return {"ETag": f'"{sha256}"', "Cache-Control": kept}
 
 
 @router.get("/scores")

@@ -19,4 +19,7 @@ class Place:
         return path == self.path or path.startswith(f"{self.path}/")
 
 
-NAVIGATION = (Place("/accounts", "Accounts", "a", role="admin"),)
+NAVIGATION = (
+    Place("/results", "Results", "r"),
+    Place("/accounts", "Accounts", "a", role="admin"),
+)

@@ -3,9 +3,9 @@
 from fastapi import FastAPI
 
 from api.web import assets
-from api.web.pages import accounts, home, login, me
+from api.web.pages import accounts, cutout, home, login, me, pictures, results
 
-PAGES = (home, login, me, accounts)
+PAGES = (home, login, me, accounts, results, cutout, pictures)
 
 
 def install_site(app: FastAPI) -> None:

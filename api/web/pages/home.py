@@ -9,4 +9,4 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 def home() -> RedirectResponse:
     """The first page."""
-    return RedirectResponse("/me", 303)
+    return RedirectResponse("/results", 303)

@@ -1,0 +1,51 @@
+"""Results: cutouts with their scores, in the order of one of them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from api.services import Caller, ServicesOf
+from api.web.rendering import page
+from api.web.results_query import SIZES, Controls, as_filter, sought
+from core.errors import InvalidRequest
+from storage.grid import ANY, count, nights, read_page
+
+router = APIRouter(include_in_schema=False)
+
+ControlsOf = Annotated[Controls, Query()]
+
+
+@router.get("/results")
+def results(request: Request, services: ServicesOf, caller: Caller, controls: ControlsOf) -> Response:
+    """The page; for a script that has changed a control, the pictures alone."""
+    del caller
+    record, fault, found = services.record, None, None
+    try:
+        found = read_page(record, sought(record, controls), after=controls.after, limit=controls.size)
+    except InvalidRequest as error:
+        fault = str(error)
+    return page(
+        request,
+        "_grid.html" if "HX-Request" in request.headers else "results.html",
+        controls=controls,
+        cutouts=[] if found is None else found.cutouts,
+        following=None if found is None else found.next,
+        fault=fault,
+        nights=nights(record),
+        versions=[card.version for card, _ in record.models.all()],
+        words=as_filter(controls),
+        sizes=SIZES,
+        any_rejection=ANY,
+    )
+
+
+@router.get("/results/count")
+def counted(services: ServicesOf, caller: Caller, controls: ControlsOf) -> HTMLResponse:
+    """How many cutouts the controls ask for, as a text."""
+    del caller
+    try:
+        found = count(services.record, sought(services.record, controls))
+    except InvalidRequest:
+        return HTMLResponse("–")
+    return HTMLResponse(f"{found.number:,}{' or more' if found.at_least else ''}")

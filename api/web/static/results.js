@@ -1,0 +1,125 @@
+// Results: controls that answer at once, the grid by keyboard, what is selected.
+import { isTyping } from "./site.js";
+import "./view.js";
+
+const form = document.querySelector("[data-controls]");
+const pictures = document.getElementById("pictures");
+const counted = document.querySelector("[data-count]");
+const selected = new Set();
+let lastSelected = null;
+let asked = new AbortController();
+
+function address(path) {
+  const wanted = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) {
+    const field = form.elements[name];
+    const initial = { rb: "0", sl: "0", low: "0", high: "1", order: "high", size: "120" }[name] ?? "";
+    if (value !== "" && Number(value) + 0 !== Number(initial === "" ? NaN : initial) && value !== initial && field) wanted.set(name, value);
+  }
+  const text = wanted.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+async function ask(path, signal) {
+  const answer = await fetch(path, { headers: { Accept: "text/html", "HX-Request": "true" }, signal });
+  if (answer.headers.has("HX-Redirect")) location.assign(answer.headers.get("HX-Redirect"));
+  return answer.text();
+}
+
+async function count(signal) {
+  counted.textContent = await ask(address("/results/count"), signal);
+}
+
+/** A control was moved: count at once; once it rests, show, too. */
+async function changed({ atRest }) {
+  asked.abort();
+  asked = new AbortController();
+  const { signal } = asked;
+  try {
+    if (atRest) {
+      const here = address("/results");
+      pictures.innerHTML = await ask(here, signal); // rendered and escaped by the server
+      history.replaceState(null, "", here);
+      select(null);
+    }
+    await new Promise((done) => setTimeout(done, 80));
+    if (!signal.aborted) await count(signal);
+  } catch (error) {
+    if (error.name !== "AbortError") counted.textContent = "no answer";
+  }
+}
+
+form.addEventListener("input", (event) => {
+  const output = event.target.parentElement.querySelector("output");
+  if (output) output.textContent = Number(event.target.value).toFixed(2);
+  changed({ atRest: false });
+});
+form.addEventListener("change", () => changed({ atRest: true }));
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  changed({ atRest: true });
+});
+changed({ atRest: false });
+
+const cells = () => [...pictures.querySelectorAll(".cell")];
+
+/** How many cells a row has. */
+function across(all) {
+  const top = all[0].offsetTop;
+  const next = all.findIndex((cell) => cell.offsetTop > top);
+  return next < 0 ? all.length : next;
+}
+
+function select(cell, { through = false } = {}) {
+  if (cell === null) selected.clear();
+  else {
+    const all = cells();
+    const at = all.indexOf(cell);
+    const from = through && lastSelected !== null ? lastSelected : at;
+    const on = through || !selected.has(cell.parentElement.dataset.cutout);
+    for (const each of all.slice(Math.min(from, at), Math.max(from, at) + 1)) {
+      const id = each.parentElement.dataset.cutout;
+      if (on) selected.add(id);
+      else selected.delete(id);
+    }
+    lastSelected = at;
+  }
+  for (const each of cells()) each.parentElement.classList.toggle("selected", selected.has(each.parentElement.dataset.cutout));
+  document.querySelector("[data-selected]").textContent = selected.size;
+  document.querySelector("[data-export=selected]").disabled = selected.size === 0;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (isTyping(event) || event.target.matches?.("input")) return;
+  if (event.key === "n") return void document.querySelector("a[rel=next]")?.click();
+  if (event.key === "/") {
+    form.querySelector("details").open = true;
+    form.elements.filter.focus();
+    return event.preventDefault();
+  }
+  const all = cells();
+  const at = all.indexOf(document.activeElement);
+  if (all.length === 0) return;
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(all), ArrowUp: -across(all) }[event.key];
+  if (step !== undefined) {
+    const to = at < 0 ? 0 : at + step;
+    if (to >= 0 && to < all.length) all[to].focus();
+    event.preventDefault();
+  } else if (event.key === " " && at >= 0) {
+    select(all[at], { through: event.shiftKey });
+    event.preventDefault();
+  }
+});
+
+pictures.addEventListener("click", (event) => {
+  const cell = event.target.closest(".cell");
+  if (!cell || !(event.ctrlKey || event.metaKey || event.shiftKey)) return;
+  select(cell, { through: event.shiftKey });
+  event.preventDefault();
+});
+
+document.querySelector("[data-export=selected]").addEventListener("click", () => {
+  const ids = [...selected].map((id) => `'${id.replaceAll("'", "''")}'`);
+  const wanted = new URLSearchParams({ format: "csv", filter: `id in (${ids.join(", ")})` });
+  location.assign(`/v1/cutouts/export?${wanted}`);
+});

@@ -1,0 +1,176 @@
+"""Pages of cutouts to look at: their order, their places, what is counted, and that indexes serve them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.errors import InvalidRequest
+from core.job import Rejection
+from core.outcome import Outcome
+from storage.database import Document
+from storage.grid import ANY, ORDERS, Order, Sought, count, cutouts_query, outcomes_query, read_page
+from storage.record import Record
+from storage.selection import bound_text
+from tests.record import register
+
+RB, SL, OLD = "rb@2", "sl@2", "rb@1"
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def scored(record: Record) -> Record:
+    """60 cutouts of three nights, every third scored the same, every seventh rejected."""
+    register(record, OLD, RB, SL)
+    cutouts = record.database["cutouts"]
+    outcomes: list[Outcome] = []
+    for n in range(60):
+        name, rb, sl = f"c{n:03}", round((n - n % 3) / 60, 3), round((60 - n) / 60, 3)
+        document: Document = {
+            "_id": name,
+            "sha256": f"{n:064x}",
+            "night": f"2018110{n % 3}",
+            "added": START + timedelta(seconds=n),
+            "ra": 6.0 * n,
+            "dec": 0.0,
+        }
+        if n % 7:
+            document |= {
+                "rb": rb,
+                "sl": sl,
+                "plausible": rb >= 0.5 and sl >= 0.5,
+                "versions": {"rb": RB, "sl": SL},
+                "scores": {RB: rb, SL: sl},
+            }
+            outcomes += [Outcome(name, RB, rb), Outcome(name, SL, sl), Outcome(name, OLD, 1 - rb)]
+        else:
+            outcomes.append(Outcome(name, RB, None, Rejection("decode", "flat" if n % 2 else "empty", "it")))
+        cutouts.insert_one(document)
+    record.outcomes.insert(outcomes, provenance={})
+    return record
+
+
+def walk(record: Record, sought: Sought, *, limit: int = 7) -> list[Document]:
+    """All pages, one after the other."""
+    found: list[Document] = []
+    after: str | None = None
+    while True:
+        page = read_page(record, sought, after=after, limit=limit)
+        assert len(page.cutouts) <= limit
+        found += [shown.document for shown in page.cutouts]
+        if page.next is None:
+            return found
+        after = page.next
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_pages_together_are_everything_once_in_order(scored: Record, order: Order) -> None:
+    ranked = [(document["rb"], document["_id"]) for document in walk(scored, Sought(order=order))]
+    assert ranked == sorted(ranked, reverse=order == "high")
+    assert len(set(ranked)) == len(ranked) == 51
+    found = walk(scored, Sought(order=order, version=SL), limit=4)
+    scores = [document["sl"] for document in found]
+    assert scores == sorted(scores, reverse=order == "high")
+    assert len({document["_id"] for document in found}) == len(found) == 51
+
+
+def test_cutouts_of_one_score_are_each_on_one_page(scored: Record) -> None:
+    found = walk(scored, Sought(version=RB), limit=2)
+    assert len({document["_id"] for document in found}) == len(found) == 51
+
+
+CONTROLS: list[tuple[Document, Callable[[Document], bool]]] = [
+    ({"night": "20181101"}, lambda d: d["night"] == "20181101"),
+    ({"plausible": True}, lambda d: bool(d.get("plausible"))),
+    ({"rb": {"$gte": 0.2, "$lte": 0.6}}, lambda d: 0.2 <= d.get("rb", -1) <= 0.6),
+]
+
+
+@pytest.mark.parametrize(("exact", "is_meant"), CONTROLS)
+def test_controls_and_a_filter_in_words_hold_both(
+    scored: Record, exact: Document, is_meant: Callable[[Document], bool]
+) -> None:
+    everything = list(scored.database["cutouts"].find())
+    wanted = {d["_id"] for d in everything if is_meant(d) and "rb" in d}
+    assert {d["_id"] for d in walk(scored, Sought(exact))} == wanted
+    text = bound_text(scored, "sl >= 0.3 and cone(30, 0, 360000)")
+    wanted = {d["_id"] for d in everything if d["_id"] in wanted and d["sl"] >= 0.3 and d["ra"] <= 130}
+    assert {d["_id"] for d in walk(scored, Sought(exact, text))} == wanted
+    assert count(scored, Sought(exact, text)).number == len(wanted)
+
+
+def test_a_versions_own_scores_and_rejections_are_found_and_ordered(scored: Record) -> None:
+    page = read_page(scored, Sought(version=OLD, low=0.5), after=None, limit=100)
+    scores = [shown.outcome["score"] for shown in page.cutouts if shown.outcome is not None]
+    assert scores == sorted(scores, reverse=True)
+    assert (len(scores), min(scores) >= 0.5) == (28, True)
+    assert len(walk(scored, Sought(version=OLD, low=0.5))) == 28
+    assert [d["_id"] for d in walk(scored, Sought(version=RB, rejection="flat"), limit=2)] == [
+        f"c{n:03}" for n in range(7, 60, 14)
+    ]
+    assert len(walk(scored, Sought({"night": "20181100"}, version=RB, rejection=ANY))) == 3
+
+
+def test_counting_counts_what_pages_show_and_says_when_it_stopped(
+    scored: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sought in (
+        Sought({"plausible": True}),
+        Sought(version=OLD),
+        Sought({"night": "20181100"}, version=OLD),
+        Sought(version=RB, rejection=ANY),
+    ):
+        counted = count(scored, sought)
+        assert (counted.number, counted.at_least) == (len(walk(scored, sought)), False)
+    assert count(scored, Sought()).number == 51
+    monkeypatch.setattr("storage.grid.MOST_COUNTED", 10)
+    assert count(scored, Sought()).at_least
+    monkeypatch.setattr("storage.grid.LOOKED_AT", 5)
+    text = bound_text(scored, "ra > 100")
+    assert count(scored, Sought(text=text)).at_least
+    assert len(walk(scored, Sought(text=text))) == len([n for n in range(17, 60) if n % 7])
+
+
+@pytest.mark.parametrize(
+    "place", ["", "x", "WzAuNSwgM10", "W10", "bnVsbA", "WzEsIHsiJGd0IjogMX1d", "W3siJGd0IjoxfSwgImEiXQ"]
+)
+def test_a_place_that_no_page_told_is_refused(scored: Record, place: str) -> None:
+    with pytest.raises(InvalidRequest, match="place"):
+        read_page(scored, Sought(), after=place, limit=5)
+
+
+SHOWN: list[Document] = [
+    {},
+    {"rb": {"$gte": 0.3, "$lte": 0.9}},
+    {"night": "20181101"},
+    {"night": "20181101", "rb": {"$gte": 0.3, "$lte": 0.9}},
+]
+
+
+@pytest.mark.parametrize("place", [None, (0.55, "c030")])
+@pytest.mark.parametrize("exact", SHOWN)
+def test_a_page_by_score_reads_an_index_in_its_order(scored: Record, exact: Document, place: Any) -> None:
+    query, order = cutouts_query(Sought(exact), place)
+    read = explained(scored, "cutouts", query, order, limit=5)
+    assert read <= 6 + 3  # cutouts of the same score as the place are passed over by their keys
+
+
+def test_a_page_by_another_order_or_by_outcomes_reads_an_index_in_its_order(scored: Record) -> None:
+    for order in ORDERS:
+        query, keys = cutouts_query(Sought(order=order), None)
+        assert explained(scored, "cutouts", query, keys, limit=5) <= 6
+    for sought in (Sought(version=OLD), Sought(version=RB, rejection=ANY)):
+        query, keys = outcomes_query(sought, None)
+        assert explained(scored, "outcomes", query, keys, limit=5) <= 6
+
+
+def explained(
+    record: Record, collection: str, query: Document, order: list[tuple[str, int]], *, limit: int
+) -> int:
+    """How many documents are read for a page; fails where they are sorted or all looked at."""
+    found = record.database[collection].find(query).sort(order).limit(limit).explain()
+    plan = str(found["queryPlanner"]["winningPlan"])
+    assert "'SORT'" not in plan, plan
+    assert "COLLSCAN" not in plan, plan
+    return int(found["executionStats"]["totalDocsExamined"])

@@ -1,7 +1,9 @@
 """Planning: the cutouts that a rescoring job means become shards, while the first of them are worked on."""
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
@@ -18,6 +20,7 @@ _log = logging.getLogger(__name__)
 LEASE_S = 30.0
 IDLE_S = 1.0
 AT_ONCE = 8  # shards of one write
+TELL_S = 0.25  # between two times that workers are told of new shards
 SHARD_S = 4.0  # what a shard is to take
 SMALLEST, LARGEST = 32, 2000
 
@@ -77,7 +80,7 @@ class Planner:
             after=after,
             each_chunk=lambda: self._renewed(job.id),
         )
-        size = self.shard_size()
+        size, told = self.shard_size(), -math.inf
         while shards := _next_shards(rest, size, n):
             now = self._renewed(job.id)
             if not self._record.shards.append(
@@ -85,8 +88,11 @@ class Planner:
             ):
                 return False
             self._catch_up(now)
-            self._tell()
             n += len(shards)
+            if time.monotonic() - told >= TELL_S:
+                self._tell()
+                told = time.monotonic()
+        self._tell()
         return True
 
     def _catch_up(self, before: Job) -> None:

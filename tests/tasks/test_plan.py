@@ -109,16 +109,20 @@ def test_a_version_that_is_archived_before_the_plan_is_made_changes_nothing_of_i
     assert state_of(filled, job).versions == ("rb@7", "sl@7")
 
 
-def test_work_starts_while_the_plan_goes_on(filled: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("every_s", "told"), [(0.0, [5, 10, 13, 13]), (1000.0, [5, 13])])
+def test_work_starts_while_the_plan_goes_on_and_nothing_stays_untold(
+    filled: Record, monkeypatch: pytest.MonkeyPatch, every_s: float, told: list[int]
+) -> None:
     job = submit(filled)
     monkeypatch.setattr("tasks.plan.AT_ONCE", 5)
+    monkeypatch.setattr("tasks.plan.TELL_S", every_s)
     seen: list[tuple[int, JobState]] = []
 
     def tell() -> None:
         seen.append((filled.shards.waiting("bulk", limit=100), state_of(filled, job).state))
 
     assert Planner(filled, Scoring(shard_size=SIZE), name="one", tell=tell).plan_one()
-    assert seen == [(n, JobState.PLANNING) for n in (5, 10, 13)]
+    assert seen == [(n, JobState.PLANNING) for n in told]
 
 
 def test_nothing_to_do_is_a_finished_job(filled: Record) -> None:

@@ -14,6 +14,20 @@ from core.settings import Settings
 from storage.record import Record
 from tests.record import fresh_record, settings_for
 
+TESTS = Path(__file__).parent
+LONGEST = ("bench", "worker", "test_service.py", "models")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the tests, begin with those that take longest, so that all end together."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    room = item.path.relative_to(TESTS).parts[0]
+    return LONGEST.index(room) if room in LONGEST else len(LONGEST)
+
 
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:

@@ -6,7 +6,7 @@ import sys
 
 from cli.local.programs import ROOT
 
-# Half of the time a test waits: for servers, leases, processes. Each file stays in one process, with its fixtures.
+# Half of the time a test waits: for servers, leases, processes. A file stays in one, with its fixtures.
 ALL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 

@@ -12,6 +12,7 @@ from cli.local.secrets import ensure_secrets
 from cli.local.servers import embedded_mongo, embedded_redis
 from core.settings import Settings
 from storage.record import Record
+from tests.api.web.chromium import CHROMIUM
 from tests.record import fresh_record, settings_for
 
 TESTS = Path(__file__).parent
@@ -85,3 +86,12 @@ def record(settings: Settings) -> Iterator[Record]:
     opened = fresh_record(settings)
     yield opened
     opened.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not tested."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum(str(CHROMIUM) in str(report.longrepr) for report in skipped)
+    if count:
+        line = f"{count} TESTS IN A BROWSER DID NOT RUN: {CHROMIUM} is missing (apt-get install chromium)"
+        terminalreporter.write_line(line, red=True, bold=True)

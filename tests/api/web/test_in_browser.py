@@ -1,0 +1,110 @@
+"""The pages in a real browser: by keyboard, without a fault of scripts or of accessibility."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.api.server import ApiServer
+from tests.api.web.chromium import Visit
+from tests.api.web.conftest import PASSWORD
+from tests.api.web.sample_night import NIGHT
+
+RESULTS = f"/results?night={NIGHT}&size=60"
+
+
+def counted(page: Page) -> int:
+    """The number of cutouts that the page tells, once it does."""
+    expect(page.locator("[data-count]")).to_have_text(re.compile(r"^[\d,]+$"))
+    return int(page.locator("[data-count]").inner_text().replace(",", ""))
+
+
+def focused(page: Page) -> str | None:
+    """The cutout that has the focus."""
+    found = page.evaluate("document.activeElement.parentElement.dataset.cutout ?? null")
+    return None if found is None else str(found)
+
+
+def test_the_address_of_the_service_leads_through_the_login_to_pictures(
+    visit: Visit, api: ApiServer, sample_night: list[str]
+) -> None:
+    visit.page.context.clear_cookies()
+    visit.log_in("web-viewer", PASSWORD)
+    assert visit.page.url == f"{api.url}/results"
+    picture = visit.page.locator("img.cutout").first
+    expect(picture).to_be_visible()
+    assert picture.evaluate("(image) => image.naturalWidth") >= 100
+    assert visit.serious_faults() == []
+
+
+def test_a_slider_counts_while_it_moves_and_shows_when_it_rests(visit: Visit) -> None:
+    page = visit.open(RESULTS)
+    everything = counted(page)
+    page.locator("input[name=rb]").focus()
+    for _ in range(5):
+        page.keyboard.press("PageUp")  # a tenth each
+    expect(page.locator("[data-count]")).not_to_have_text(str(everything))
+    expect(page).to_have_url(re.compile(r"rb=0\.5"))
+    fewer = counted(page)
+    assert 0 < fewer < everything
+    page.reload()
+    assert counted(page) == fewer
+    assert page.locator("input[name=rb]").input_value() == "0.5"
+
+
+def test_the_grid_is_walked_selected_and_shown_otherwise_by_keys_alone(visit: Visit) -> None:
+    page = visit.open(RESULTS)
+    ids = page.locator("[data-cutout]").evaluate_all("(all) => all.map((each) => each.dataset.cutout)")
+    assert len(ids) == 60
+    page.keyboard.press("ArrowRight")
+    assert focused(page) == ids[0]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
+    below = focused(page)
+    page.keyboard.press("Shift+Space")
+    expect(page.locator("[data-selected]")).to_have_text(str(ids.index(below)))
+    page.keyboard.press("i")
+    page.keyboard.press("c")
+    shown = page.locator("img.cutout").first.evaluate("(image) => getComputedStyle(image).filter")
+    assert "asinh" in shown
+    assert "invert" in shown
+    page.keyboard.press("l")
+    expect(page.locator(".lens")).to_be_visible()
+    page.keyboard.press("n")
+    expect(page.locator("[data-cutout]").first).not_to_have_attribute("data-cutout", ids[0])
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/cutouts/**")
+    assert "invert" in page.locator("img.cutout").evaluate("(image) => getComputedStyle(image).filter")
+
+
+def test_what_is_selected_is_exported(visit: Visit) -> None:
+    page = visit.open(RESULTS)
+    page.keyboard.press("ArrowRight")
+    wanted = focused(page)
+    page.keyboard.press("Space")
+    with page.expect_download() as download:
+        page.locator("[data-export=selected]").click()
+    lines = download.value.path().read_text("utf-8").splitlines()
+    assert [line for line in lines if line.startswith(str(wanted))]
+    assert len([line for line in lines if not line.startswith("#")]) == 2
+
+
+def test_a_filter_that_is_none_is_told_where_it_was_typed(visit: Visit) -> None:
+    page = visit.open(RESULTS)
+    page.keyboard.press("/")
+    page.keyboard.type("rb >>> 1")
+    page.keyboard.press("Enter")
+    expect(page.locator(".fault")).to_contain_text("filter")
+
+
+def test_pages_have_no_serious_fault_of_accessibility(visit: Visit, sample_night: list[str]) -> None:
+    for path in (RESULTS, f"/cutouts/{sample_night[0]}", "/results?night=20000101", "/me"):
+        for scheme in ("light", "dark"):
+            visit.page.emulate_media(color_scheme=scheme)
+            visit.open(path)
+            assert visit.serious_faults() == [], (path, scheme)
+    for width in (1280, 820):
+        visit.page.set_viewport_size({"width": width, "height": 900})
+        visit.open(RESULTS)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width

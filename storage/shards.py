@@ -223,6 +223,11 @@ class ShardRepository:
         """How many shards of this priority nobody works on, counted up to `limit`."""
         return self._shards.count_documents({"state": "waiting", "priority": priority}, limit=limit)
 
+    def oldest_waiting(self, priority: Priority) -> str | None:
+        """The job that has waited longest of those with a shard that waits; ids sort by time."""
+        jobs = self._shards.distinct("_id.job", {"state": "waiting", "priority": priority})
+        return min(map(str, jobs), default=None)
+
     def longest_untold(self, priority: Priority, limit: int) -> list[tuple[str, int]]:
         """(job, n) of waiting shards, those never told of first, then the longest ago."""
         query = {"state": "waiting", "priority": priority}

@@ -21,5 +21,8 @@ class Place:
 
 NAVIGATION = (
     Place("/results", "Results", "r"),
+    Place("/jobs", "Jobs", "j"),
+    Place("/models", "Models", "m"),
+    Place("/workers", "Workers", "w"),
     Place("/accounts", "Accounts", "a", role="admin"),
 )

@@ -5,6 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.api.server import ApiServer
+from tests.api.versions import RB
 from tests.api.web.chromium import Visit
 from tests.api.web.conftest import PASSWORD
 from tests.api.web.sample_night import NIGHT
@@ -99,7 +100,16 @@ def test_a_filter_that_is_none_is_told_where_it_was_typed(visit: Visit) -> None:
 
 
 def test_pages_have_no_serious_fault_of_accessibility(visit: Visit, sample_night: list[str]) -> None:
-    for path in (RESULTS, f"/cutouts/{sample_night[0]}", "/results?night=20000101", "/me"):
+    for path in (
+        RESULTS,
+        f"/cutouts/{sample_night[0]}",
+        "/results?night=20000101",
+        "/me",
+        "/jobs",
+        "/models",
+        f"/models/{RB}",
+        "/workers",
+    ):
         for scheme in ("light", "dark"):
             visit.page.emulate_media(color_scheme=scheme)
             visit.open(path)

@@ -1,0 +1,96 @@
+"""Jobs, models and workers: who sees and changes them, and that what is shown is text."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+import requests
+
+from core.job import Rejection
+from core.user import ROLES, Role
+from storage.record import Record
+from tests.api.scoring import score_shard
+from tests.api.server import ApiServer
+from tests.api.versions import RB, SL
+from tests.api.web.browser import Browser
+from tests.images import jpeg
+from tests.record import card
+
+EVIL = "<script>alert(1)</script>"
+CANDIDATE = "rb@950"
+
+
+@pytest.fixture(scope="module")
+def job(api: ApiServer, api_record: Record) -> str:
+    """A job of two shards: five scored, one rejected for a reason like a script, two that wait."""
+    files = [("files", (f"{n}{EVIL}.jpg", jpeg(900 + n))) for n in range(8)]
+    answer = api.ask("POST", "/v1/jobs/score", files=files)
+    found = str(answer.json()["job"])
+    rejection = Rejection("decode", "truncated", EVIL)
+    assert score_shard(api_record, found, 0, {RB: 0.9, SL: 0.1}, rejection=rejection)
+    return found
+
+
+@pytest.fixture(scope="module")
+def candidate(api_record: Record) -> Iterator[str]:
+    """A version of which nothing is measured; what was in production is again afterwards."""
+    weights = CANDIDATE.encode()
+    api_record.models.register(card(CANDIDATE, weights), weights)
+    yield CANDIDATE
+    api_record.models.promote(RB, by="test", even_if_worse=True)
+
+
+def test_nobody_sees_them_without_a_session(api: ApiServer, job: str) -> None:
+    for path in ("/jobs", f"/jobs/{job}", "/models", f"/models/{RB}", "/workers"):
+        assert requests.get(api.url + path, timeout=30).status_code == 401, path
+
+
+def test_every_role_sees_them_and_no_script_of_a_name(browsers: Mapping[Role, Browser], job: str) -> None:
+    for role in ROLES:
+        for path in ("/jobs", f"/jobs/{job}", "/models", f"/models/{RB}", "/workers"):
+            answer = browsers[role].ask("GET", path)
+            assert answer.status_code == 200, (role, path)
+            assert EVIL not in answer.text, path
+    shown = browsers["viewer"].ask("GET", f"/jobs/{job}").text
+    assert "truncated" in shown
+    assert "&lt;script&gt;" in shown
+    assert "Cancel" not in shown
+    for path in ("/jobs/nothing", "/models/rb@12345"):
+        assert browsers["viewer"].ask("GET", path).status_code == 404
+
+
+def test_only_the_owner_or_an_administrator_changes_a_job(
+    browsers: Mapping[Role, Browser], api_record: Record, job: str
+) -> None:
+    others: tuple[Role, ...] = ("operator", "labeller", "viewer")
+    for role in others:
+        for change in ("pause", "resume", "cancel"):
+            assert browsers[role].ask("POST", f"/jobs/{job}/{change}").status_code == 403, (role, change)
+    admin = browsers["admin"]
+    assert admin.ask("POST", f"/jobs/{job}/explode").status_code == 422
+    assert admin.ask("POST", f"/jobs/{job}/pause").headers["Location"] == f"/jobs/{job}"
+    assert "Resume" in admin.ask("GET", f"/jobs/{job}").text
+    assert admin.ask("POST", f"/jobs/{job}/resume").status_code == 303
+    assert admin.ask("POST", f"/jobs/{job}/cancel").status_code == 303
+    found = api_record.jobs.get(job)
+    assert found is not None
+    assert found.state == "cancelled"
+
+
+def test_a_promotion_is_confirmed_by_an_administrator_and_shows_what_would_flip(
+    browsers: Mapping[Role, Browser], api_record: Record, candidate: str
+) -> None:
+    for role in ROLES[1:]:
+        for method in ("GET", "POST"):
+            assert browsers[role].ask(method, f"/models/{candidate}/promote").status_code == 403
+    admin = browsers["admin"]
+    shown = admin.ask("GET", f"/models/{candidate}/promote").text
+    assert f"Put {candidate} into production?" in shown
+    assert f"Against {RB}" in shown
+    assert candidate not in api_record.models.production()
+    refused = admin.ask("POST", f"/models/{candidate}/promote")
+    assert (refused.status_code, 'class="fault"' in refused.text) == (409, True)
+    assert candidate not in api_record.models.production()
+    answer = admin.ask("POST", f"/models/{candidate}/promote", data={"even_if_worse": "true"})
+    assert answer.headers["Location"] == "/models"
+    assert candidate in api_record.models.production()
+    assert RB not in api_record.models.production()

@@ -1,16 +1,19 @@
-"""Take the pictures of the site while `./streaks demo` runs: `python docs/make_screenshots.py URL USER PASSWORD`."""
+"""Take the pictures of the site, while `./streaks demo` runs.
+
+`python docs/make_screenshots.py URL USER PASSWORD`, from the repository's root.
+"""
 
 import io
 import sys
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 DOCS = Path("docs")
 COLOURS = 48
-SIZE = {"width": 1120, "height": 720}
+SIZE: ViewportSize = {"width": 1120, "height": 720}
 
 
 def main(url: str, user: str, password: str) -> None:
@@ -41,7 +44,7 @@ def take(page: Page, address: str, name: str) -> None:
     page.goto(address, wait_until="load")
     page.wait_for_timeout(500)  # for counts and events
     with Image.open(io.BytesIO(page.screenshot())) as picture:
-        small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        small = picture.convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     small.save(DOCS / f"{name}.png", optimize=True)
 
 

@@ -77,11 +77,11 @@ def sought(record: Record, controls: Controls) -> Sought:
 def as_filter(controls: Controls) -> str:
     """The same in words, for an export or a rescore; rejections can't be asked for in words."""
     parts = [] if controls.night is None else [f"night = {controls.night}"]
-    parts += [f"{name} >= {value:g}" for name in ("rb", "sl") if (value := getattr(controls, name)) > 0]
+    parts += [f"{name} >= {value!r}" for name in ("rb", "sl") if (value := getattr(controls, name)) > 0]
     if controls.plausible is not None:
         parts.append("plausible" if controls.plausible == "yes" else "not plausible")
     if controls.version is not None:
-        parts.append(f"{controls.version} between {controls.low:g} and {controls.high:g}")
+        parts.append(f"{controls.version} between {controls.low!r} and {controls.high!r}")
     return " and ".join(parts + [f"({part})" for part in _words(controls)])
 
 

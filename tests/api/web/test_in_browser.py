@@ -47,6 +47,10 @@ def test_a_slider_counts_while_it_moves_and_shows_when_it_rests(visit: Visit) ->
     expect(page).to_have_url(re.compile(r"rb=0\.5"))
     fewer = counted(page)
     assert 0 < fewer < everything
+    with page.expect_download() as download:
+        page.locator("[data-export=all]").click()
+    lines = download.value.path().read_text("utf-8").splitlines()
+    assert len([line for line in lines if not line.startswith("#")]) == 1 + fewer
     page.reload()
     assert counted(page) == fewer
     assert page.locator("input[name=rb]").input_value() == "0.5"

@@ -65,6 +65,9 @@ def _add_train(verbs: Any) -> None:
     train.add_argument("--from", dest="start_from", metavar="MODEL", help="go on from a bundle's weights")
     train.add_argument("--version", help="of the bundle; CLASSIFIER@1 by default")
     train.add_argument(
+        "--weights", choices=("float16", "float32", "int8"), default="float16", help="how they are stored"
+    )
+    train.add_argument(
         "--out", type=Path, required=True, help="the bundle's folder; a killed run goes on there"
     )
 
@@ -120,7 +123,7 @@ def _train(options: argparse.Namespace) -> int:
         )
 
     version = options.version or f"{options.classifier}@1"
-    card = run(plan, version=version, folder=options.out, watch=Watch(on_epoch=tell))
+    card = run(plan, version=version, folder=options.out, dtype=options.weights, watch=Watch(on_epoch=tell))
     print(f"{card.version} written to {options.out}", file=sys.stderr)
     return 0
 

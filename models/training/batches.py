@@ -1,12 +1,16 @@
 """The batches of one epoch."""
 
 import math
+import os
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from models.training.augmentation import augment
+
+BESIDE = max(1, min(6, len(os.sched_getaffinity(0)) // 2))
+"""Batches that are made at a time while others are learnt from."""
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -25,7 +29,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         seed: int,
         epoch: int,
     ) -> None:
-        super().__init__(workers=1, max_queue_size=8)
+        super().__init__(workers=BESIDE, max_queue_size=2 * BESIDE)
         self._images, self._labels, self._batch_size = images, labels, batch_size
         self._augmented, self._seed, self._epoch = augmented, seed, epoch
         self._order = self._chance(0).permutation(len(images))

@@ -132,6 +132,8 @@ def _start(
     for layer in network.layers:
         if isinstance(layer, keras.layers.Dropout):
             layer.rate *= recipe.dropout
+        if isinstance(layer, keras.layers.BatchNormalization) and recipe.norm_momentum is not None:
+            layer.momentum = max(layer.momentum, recipe.norm_momentum)
     if first_weights is None:
         settle(network, data.images[:64].astype(np.float32) / np.float32(255))
     else:

@@ -1,5 +1,6 @@
 """Learning from what the network is wrong about, without learning another truth."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.batches import Batches
+from models.training.batches import BESIDE, Batches
 
 EVEN_SHARE = 0.3
 """The part of the chances that all images share, so that none weighs more than 1 / 0.3."""
@@ -62,11 +63,11 @@ def draw(
 
 
 def _ahead(batches: Batches) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """The batches in their order, each made while the one before is learnt from."""
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
-        coming = thread.submit(batches.__getitem__, 0)
+    """The batches in their order, some of them made while others are learnt from."""
+    with ThreadPoolExecutor(BESIDE, thread_name_prefix="batches") as threads:
+        coming = deque(threads.submit(batches.__getitem__, n) for n in range(min(BESIDE, len(batches))))
         for n in range(len(batches)):
-            ready = coming.result()
-            if n + 1 < len(batches):
-                coming = thread.submit(batches.__getitem__, n + 1)
+            ready = coming.popleft().result()
+            if n + BESIDE < len(batches):
+                coming.append(threads.submit(batches.__getitem__, n + BESIDE))
             yield ready

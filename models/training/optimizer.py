@@ -21,5 +21,10 @@ class AveragingAdam(keras.optimizers.Adam):  # type: ignore[misc]
         """Leave the weights as they are: Keras calls this when `fit` ends, which here is each epoch."""
 
     def set_averages(self, variables: Sequence[Any]) -> None:
-        """Set a network's trainable variables to their moving averages."""
+        """Set a network's trainable variables to their moving averages.
+
+        To copies of them: on JAX a network that is run gives its arrays away, and the averages would go too.
+        """
         super().finalize_variable_values(variables)
+        for variable in variables:
+            variable.assign(variable.numpy().copy())

@@ -20,6 +20,8 @@ class TrainingRecipe:
     balanced : whether class weights make both classes count the same.
     averaged : whether what is validated and kept are the weights' moving averages.
     patience : epochs without a lower validation loss after which it stops; None for never.
+    norm_momentum : the least momentum of batch normalisation's moving averages, which the published networks
+        have so low that they follow the last two batches; None to leave the architecture's.
     looked_at : images that are scored for each one that is learnt from (`models.training.focus`); 1 to learn
         from all.
     """
@@ -31,11 +33,19 @@ class TrainingRecipe:
     balanced: bool
     averaged: bool
     patience: int | None
+    norm_momentum: float | None = None
     looked_at: int = 1
 
 
 _DEFAULT = TrainingRecipe(
-    learning_rate=1e-3, cosine=True, dropout=0.3, augmented=True, balanced=True, averaged=True, patience=6
+    learning_rate=1e-3,
+    cosine=True,
+    dropout=0.3,
+    augmented=True,
+    balanced=True,
+    averaged=True,
+    patience=6,
+    norm_momentum=0.95,
 )
 
 RECIPES: Mapping[RecipeName, TrainingRecipe] = MappingProxyType(

@@ -21,7 +21,9 @@ from models.training.preset_images import VALIDATION_SEED, training_images
 VALIDATION_COUNT = 2000
 
 
-def run(plan: Plan, *, version: str, folder: Path, watch: Watch | None = None) -> ModelCard:
+def run(
+    plan: Plan, *, version: str, folder: Path, dtype: str = "float16", watch: Watch | None = None
+) -> ModelCard:
     """Simulate the data, train, and write the bundle to the folder; a run that was killed goes on from there.
 
     Cutouts of the standing benchmarks (`cutouts.benchmark`) are left out. The card has no figures but the
@@ -45,8 +47,9 @@ def run(plan: Plan, *, version: str, folder: Path, watch: Watch | None = None) -
                 "seed": plan.seed + VALIDATION_SEED,
                 "count": VALIDATION_COUNT,
             },
-            "command": command_of(plan, version, folder),
+            "command": command_of(plan, version, folder, dtype),
         },
+        dtype=dtype,
         watch=watch,
     )
 
@@ -60,9 +63,10 @@ def train_bundle(
     version: str,
     folder: Path,
     told: Mapping[str, Any],
+    dtype: str = "float16",
     watch: Watch | None = None,
 ) -> ModelCard:
-    """Train on these images and write the bundle; raises as `train` does.
+    """Train on these images and write the bundle, its weights as `dtype`; raises as `train` does.
 
     `told` goes to the card beside the plan: where the images come from, and the command.
     """
@@ -72,6 +76,7 @@ def train_bundle(
         trained.network,
         version=version,
         architecture=plan.architecture,
+        dtype=dtype,
         training={
             **asdict(plan),
             "images": len(data.images),
@@ -102,7 +107,7 @@ def hardware() -> str:
     return f"{device}; Keras {keras.__version__} on {keras.backend.backend()}"
 
 
-def command_of(plan: Plan, version: str, folder: Path) -> str:
+def command_of(plan: Plan, version: str, folder: Path, dtype: str = "float16") -> str:
     """The command line that repeats a training."""
     options = {
         "dataset": plan.dataset,
@@ -116,6 +121,7 @@ def command_of(plan: Plan, version: str, folder: Path) -> str:
         "precision": plan.precision,
         "from": plan.start_from,
         "version": version,
+        "weights": None if dtype == "float16" else dtype,
         "out": folder,
     }
     given = [

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from cutouts.recipes import Pixels
 from tests.worker.networks import random_bundle
-from worker.engine import Scores
 from worker.tensorflow_engine import TensorFlowEngine
 
 VERSIONS = ("rb@1", "sl@1")
@@ -73,10 +72,10 @@ class SmallDevice(TensorFlowEngine):
 
     memory = 3
 
-    def _run(self, run: Any, batch: Pixels) -> Scores:
+    def _start(self, run: Any, batch: Pixels) -> Any:
         if len(batch) > self.memory:
             raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
-        return super()._run(run, batch)
+        return super()._start(run, batch)
 
 
 def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_is_not_tried_whole_again(

@@ -1,0 +1,117 @@
+"""What engines share: batches of fixed sizes, sets of versions that run together, halving."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from core.model_card import ModelCard
+from cutouts.recipes import SIZE_PX, Pixels
+from worker.engine import Scores
+
+_log = logging.getLogger(__name__)
+SETS_HELD = 4  # of versions that run together; each may have its own copy of their weights
+IN_FLIGHT = 2  # batches that a device with a queue of its own has at a time
+
+
+class BatchEngine(ABC):
+    """Runs networks in batches of fixed sizes: what is over is cut, what is under is padded."""
+
+    def __init__(self, batch_sizes: Sequence[int]) -> None:
+        self._sizes = tuple(sorted(batch_sizes))
+        self._networks: dict[str, Any] = {}
+        self._compiled: dict[tuple[str, ...], Any] = {}
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The model versions it holds."""
+        return tuple(self._networks)
+
+    def load(self, card: ModelCard, weights: bytes) -> None:
+        """Hold one more network."""
+        self._networks[card.version] = self._network(card, weights)
+
+    def drop(self, version: str) -> None:
+        """Hold a network no longer, and nothing that uses it."""
+        self._networks.pop(version, None)
+        self._compiled = {key: found for key, found in self._compiled.items() if version not in key}
+
+    def warm(self, versions: Sequence[str]) -> None:
+        """Compile and run every batch size."""
+        for size in self._sizes:
+            self.score(np.zeros((size, SIZE_PX, SIZE_PX, 1), np.uint8), versions)
+
+    def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
+        """Run these versions on a batch of any size; one that does not fit the device is halved, for good."""
+        together = tuple(sorted(set(versions)))
+        run = self._function(together)
+        while True:
+            try:
+                parts = self._in_parts(run, batch)
+            except Exception as error:
+                if not self._out_of_memory(error) or self._sizes[-1] == 1:
+                    raise
+                self._halve()
+            else:
+                break
+        scores = np.concatenate(parts) if parts else np.empty((0, len(together)), np.float32)
+        return scores[:, [together.index(version) for version in versions]]
+
+    def _in_parts(self, run: Any, batch: Pixels) -> list[Scores]:
+        """The parts' scores, each read back while the next one is computed."""
+        largest = self._sizes[-1]
+        flying: deque[tuple[Any, int]] = deque()
+        parts: list[Scores] = []
+        for start in range(0, len(batch), largest):
+            part = batch[start : start + largest]
+            flying.append((self._start(run, self._padded(part)), len(part)))
+            if len(flying) == IN_FLIGHT:
+                parts.append(self._landed(*flying.popleft()))
+        return [*parts, *(self._landed(*one) for one in flying)]
+
+    def _landed(self, started: Any, n: int) -> Scores:
+        return self._finish(started)[:n]
+
+    def _padded(self, part: Pixels) -> Pixels:
+        size = next(size for size in self._sizes if size >= len(part))
+        if size == len(part):
+            return part
+        return np.concatenate([part, np.zeros((size - len(part), *part.shape[1:]), np.uint8)])
+
+    def _halve(self) -> None:
+        """Use batches of half the size at most from now on."""
+        largest = self._sizes[-1]
+        half = largest // 2
+        self._sizes = tuple(sorted({size for size in self._sizes if size < half} | {half}))
+        _log.warning("batches of %d do not fit the device; going on with %d", largest, half)
+
+    def _function(self, versions: tuple[str, ...]) -> Any:
+        """What runs these versions together."""
+        if versions not in self._compiled:
+            while len(self._compiled) >= SETS_HELD:
+                del self._compiled[next(iter(self._compiled))]
+            self._compiled[versions] = self._compile([self._networks[version] for version in versions])
+        return self._compiled[versions]
+
+    @abstractmethod
+    def _network(self, card: ModelCard, weights: bytes) -> Any:
+        """Make a network from its bundle."""
+
+    @abstractmethod
+    def _compile(self, networks: Sequence[Any]) -> Any:
+        """Make what runs these networks on one batch."""
+
+    @abstractmethod
+    def _start(self, run: Any, batch: Pixels) -> Any:
+        """Begin a batch of a fixed size; may return before it is done."""
+
+    @abstractmethod
+    def _finish(self, started: Any) -> Scores:
+        """Wait for a batch and return its scores, (size, networks) float32."""
+
+    @abstractmethod
+    def _out_of_memory(self, error: Exception) -> bool:
+        """Whether this error says that a batch is too large for the device."""

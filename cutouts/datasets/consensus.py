@@ -1,25 +1,24 @@
 """One label from the votes of several people."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from cutouts.datasets.votes import Vote
 
 
 def consensus(votes: Iterable[Vote], *, min_votes: int) -> int | None:
-    """The label of most people, or None on a tie or with fewer than `min_votes` people.
+    """The label of most people, of two classes or more; None on a tie or with fewer than `min_votes` people.
 
     The last vote of each person counts; who said both at that time has said nothing.
     """
     by_person: dict[str, list[Vote]] = defaultdict(list)
     for vote in votes:
         by_person[vote.person].append(vote)
-    labels = [label for own in by_person.values() if (label := _last(own)) is not None]
-    ones = sum(labels)
-    zeros = len(labels) - ones
-    if len(labels) < min_votes or ones == zeros:
+    labels = Counter(label for own in by_person.values() if (label := _last(own)) is not None)
+    if not labels or labels.total() < min_votes:
         return None
-    return int(ones > zeros)
+    (first, most), *others = labels.most_common(2)
+    return first if all(n < most for _, n in others) else None
 
 
 def rule(min_votes: int) -> str:

@@ -34,6 +34,8 @@ def vote(label: int, person: str = "anna", when_s: float = 0.0, image: str = "a"
         ([vote(1), vote(0), vote(1, "ben")], 1, 1),
         ([vote(1), vote(1), vote(1)], 2, None),
         ([], 1, None),
+        ([vote(2), vote(0, "ben"), vote(2, "eva")], 3, 2),
+        ([vote(2), vote(1, "ben"), vote(0, "eva")], 1, None),
     ],
 )
 def test_the_last_vote_of_each_person_counts_and_most_people_win(

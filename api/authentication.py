@@ -4,7 +4,7 @@ from fastapi import Request
 
 from api.services import Services
 from core.errors import NotAuthenticated
-from core.user import User
+from core.user import Proof
 
 
 def address_of(request: Request) -> str:
@@ -12,8 +12,8 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def authenticate(services: Services, name: str, password: str, *, address: str, by: str) -> User:
-    """The account of a name and its password; slow on purpose, so to be run by `services.logins`.
+def authenticate(services: Services, name: str, password: str, *, address: str, by: str) -> Proof:
+    """A proof of the account of a name and its password; slow on purpose, so to be run by `services.logins`.
 
     `by` says what is opened, for the audit log. Raises NotAuthenticated, and TooOften for who has failed too
     often lately, before the password is looked at.
@@ -21,10 +21,10 @@ def authenticate(services: Services, name: str, password: str, *, address: str, 
     record = services.record
     record.login_attempts.refuse_flood(name, address)
     try:
-        user = record.accounts.check(name, password)
+        proof = record.accounts.check(name, password)
     except NotAuthenticated:
         record.login_attempts.failed(name, address)
         record.audit.note("login refused", who=name[:256], address=address, by=by)
         raise
     record.audit.note("login", who=name, address=address, by=by)
-    return user
+    return proof

@@ -6,7 +6,7 @@ from http.cookies import CookieError, SimpleCookie
 from starlette.datastructures import Headers
 
 from core.errors import NotAuthenticated
-from core.user import User
+from core.user import Proof
 from storage.record import Record
 
 SESSION_COOKIE = "da_session"
@@ -19,12 +19,12 @@ class Credentials:
     token: str | None = None
     session: str | None = None
 
-    def user(self, record: Record) -> User:
-        """Whose they are; raises NotAuthenticated."""
+    def proof(self, record: Record) -> Proof:
+        """Whose they are, and by which password; raises NotAuthenticated."""
         if self.token is not None:
-            return record.accounts.user_of(self.token)
+            return record.accounts.proof_of(self.token)
         if self.session is not None:
-            return record.sessions.user_of(self.session)
+            return record.sessions.proof_of(self.session)
         raise NotAuthenticated("no token came; expected Authorization: Bearer TOKEN (log in at POST /auth)")
 
 

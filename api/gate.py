@@ -80,7 +80,8 @@ async def _admit(scope: Scope) -> int:
     if scope["path"].startswith(OPEN_TO_GUESTS) and credentials.token is not None:
         state["guest"] = await run_in_threadpool(services.record.guests.name_of, credentials.token)
     if state["guest"] is None:
-        state["user"] = await run_in_threadpool(credentials.user, services.record)
+        state["proof"] = await run_in_threadpool(credentials.proof, services.record)
+        state["user"] = state["proof"].user
     return services.settings.limits.upload_bytes
 
 

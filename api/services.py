@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from api.logins import Logins
 from core.errors import NotAllowed
 from core.settings import Settings
-from core.user import ROLES, Role, User
+from core.user import ROLES, Proof, Role, User
 from storage.database import check, ensure_indexes
 from storage.record import Record, open_record
 from tasks.app import app as celery_app
@@ -84,6 +84,11 @@ def caller_of(request: Request) -> User:
     return cast(User, request.state.user)
 
 
+def proof_of(request: Request) -> Proof:
+    """By what the caller was let through."""
+    return cast(Proof, request.state.proof)
+
+
 def token_of(request: Request) -> str | None:
     """The token that came with the request; None where a session did."""
     return cast(str | None, request.state.token)
@@ -127,6 +132,7 @@ Caller = Annotated[User, Depends(caller_of)]
 Labeller = Annotated[User, Depends(labeller_of)]
 Operator = Annotated[User, Depends(operator_of)]
 Admin = Annotated[User, Depends(admin_of)]
+ProofOf = Annotated[Proof, Depends(proof_of)]
 Token = Annotated[str | None, Depends(token_of)]
 Session = Annotated[str | None, Depends(session_of)]
 BlobUser = Annotated[str, Depends(blob_user_of)]

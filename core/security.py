@@ -38,6 +38,14 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def hash_digest(hashed: str) -> str:
+    """What a session and a token note of the stored hash of the password that they go back to.
+
+    Hashes are salted, so a password that is set again, or given to an account made again, has another.
+    """
+    return hashlib.sha256(hashed.encode()).hexdigest()
+
+
 @cache
 def _nobody() -> str:
     """The hash of a password that nobody has."""

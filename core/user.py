@@ -28,6 +28,20 @@ class User:
         return ROLES.index(self.role) <= ROLES.index(role)
 
 
+@dataclass(frozen=True)
+class Proof:
+    """What showed who asks: a password, or a session or token that was once opened with one.
+
+    Parameters
+    ----------
+    user : whose it is; with the role that a token's narrower scope leaves.
+    password : the digest of the password's stored hash; what is opened on this proof ends with that password.
+    """
+
+    user: User
+    password: str
+
+
 def lesser(one: Role, other: Role) -> Role:
     """Of two roles the one that may do less."""
     return max(one, other, key=ROLES.index)

@@ -9,8 +9,8 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from core.errors import Conflict, NotAuthenticated, NotFound
-from core.security import hash_password, new_token, password_matches, token_digest
-from core.user import ROLES, Role, User, checked_name, checked_password, lesser
+from core.security import hash_digest, hash_password, new_token, password_matches, token_digest
+from core.user import ROLES, Proof, Role, User, checked_name, checked_password, lesser
 from storage.database import Mongo
 
 _T = TypeVar("_T")
@@ -29,7 +29,11 @@ class TokenInfo:
 
 
 class AccountRepository:
-    """The collections `users` and `tokens`; `sessions` end with what they are of."""
+    """The collections `users` and `tokens`; `sessions` end with what they are of.
+
+    A token ends at its time, when it is revoked, and with the password that it goes back to, whose hash it
+    notes by a digest.
+    """
 
     def __init__(self, database: Mongo) -> None:
         self._users = database["users"]
@@ -95,44 +99,71 @@ class AccountRepository:
 
         return self._in_transaction(body)
 
-    def set_password(self, name: str, password: str) -> None:
-        """Change a password; the tokens and sessions of the old one end. Raises NotFound, InvalidRequest."""
+    def set_password(self, name: str, password: str, *, proof: Proof | None = None) -> None:
+        """Change a password; the tokens and sessions of the old one end.
+
+        With a proof only as long as that password is the account's. Raises NotFound, InvalidRequest, and
+        NotAuthenticated for a proof that is not worth anything any more.
+        """
         change = {"$set": {"password": hash_password(checked_password(password))}}
-        if not self._users.update_one({"_id": name}, change).matched_count:
-            raise _no_account(name)
+
+        def body(session: ClientSession) -> None:
+            before = self._users.find_one_and_update({"_id": name}, change, session=session)
+            if before is None:
+                raise _no_account(name)
+            if proof is not None and proof.password != hash_digest(before["password"]):
+                raise NotAuthenticated("the password was changed meanwhile; log in with the new one")
+
+        self._in_transaction(body)
         self._revoke_all(name)
 
-    def check(self, name: str, password: str) -> User:
-        """The account of a name and its password.
+    def check(self, name: str, password: str) -> Proof:
+        """A proof of the account that a name and its password are of.
 
         Raises NotAuthenticated, not telling which of the two was wrong.
         """
         existing = self._users.find_one({"_id": name})
         if not password_matches(password, existing["password"] if existing else None) or existing is None:
             raise NotAuthenticated("wrong user name or password")
-        return User(name, existing["role"])
+        return Proof(User(name, existing["role"]), hash_digest(existing["password"]))
 
     def log_in(self, name: str, password: str, *, days: float) -> str:
         """A new token; raises as `check` does."""
-        return self.issue(self.check(name, password).name, days=days)
+        return self.issue(self.check(name, password), days=days)
 
-    def issue(self, name: str, *, days: float, label: str = "", scope: Role | None = None) -> str:
-        """A new token for an account that exists; with a scope it may do no more than that role."""
+    def issue(self, proof: Proof, *, days: float, label: str = "", scope: Role | None = None) -> str:
+        """A new token of the account that a proof is of; with a scope it may do no more than that role.
+
+        Worth nothing if the password has changed since the proof was checked.
+        """
         token = new_token()
         now = datetime.now(UTC)
-        document = {"_id": token_digest(token), "user": name, "created": now, "label": label, "scope": scope}
-        self._tokens.insert_one({**document, "expires": now + timedelta(days=days)})
+        self._tokens.insert_one(
+            {
+                "_id": token_digest(token),
+                "user": proof.user.name,
+                "password": proof.password,
+                "created": now,
+                "expires": now + timedelta(days=days),
+                "label": label,
+                "scope": scope,
+            }
+        )
         return token
 
-    def user_of(self, token: str) -> User:
-        """Whose token this is; raises NotAuthenticated when it is unknown, expired or revoked."""
+    def proof_of(self, token: str) -> Proof:
+        """Whose token this is; raises NotAuthenticated when it is unknown, has ended or was revoked."""
         found = self._tokens.find_one({"_id": token_digest(token)})
-        if found is None or found["expires"] < datetime.now(UTC):
+        account = None if found is None else self._users.find_one({"_id": found["user"]})
+        if (
+            found is None
+            or account is None
+            or found["expires"] < datetime.now(UTC)
+            or found.get("password") != hash_digest(account["password"])
+        ):
             raise NotAuthenticated("the token is unknown, expired or revoked; log in again at /auth")
-        user = self._users.find_one({"_id": found["user"]})
-        if user is None:
-            raise NotAuthenticated("the token's account was removed")
-        return User(user["_id"], lesser(user["role"], found.get("scope") or ROLES[0]))
+        role = lesser(account["role"], found.get("scope") or ROLES[0])
+        return Proof(User(account["_id"], role), found["password"])
 
     def tokens_of(self, name: str) -> list[TokenInfo]:
         """The tokens of one account, newest first."""

@@ -1,11 +1,10 @@
 """Sessions of people who logged in with a browser, or as the predecessor's client does: by a cookie."""
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 
 from core.errors import NotAuthenticated
-from core.security import new_session, token_digest
-from core.user import User
+from core.security import hash_digest, new_session, token_digest
+from core.user import Proof, User
 from storage.database import Mongo
 
 
@@ -13,31 +12,29 @@ class SessionRepository:
     """The collection `sessions`: a session is stored by the SHA-256 of its random id alone.
 
     It ends at its time, when it is closed, and with the password it was opened with: the session notes a
-    digest of the stored hash, so that a login that overlaps a change of the password is worth nothing.
+    digest of the hash that was verified, so that a login that overlaps a change of the password is worth
+    nothing.
     """
 
     def __init__(self, database: Mongo) -> None:
         self._sessions = database["sessions"]
         self._users = database["users"]
 
-    def open(self, name: str, *, days: float) -> str:
-        """A new session of an account; raises NotAuthenticated when that was removed just now."""
-        account = self._users.find_one({"_id": name})
-        if account is None:
-            raise NotAuthenticated("the account was removed")
+    def open(self, proof: Proof, *, days: float) -> str:
+        """A new session of the account that a proof is of; worth nothing if the password changed."""
         session, now = new_session(), datetime.now(UTC)
         self._sessions.insert_one(
             {
                 "_id": token_digest(session),
-                "user": name,
-                "password": _digest_of(account["password"]),
+                "user": proof.user.name,
+                "password": proof.password,
                 "created": now,
                 "expires": now + timedelta(days=days),
             }
         )
         return session
 
-    def user_of(self, session: str) -> User:
+    def proof_of(self, session: str) -> Proof:
         """Whose session this is; raises NotAuthenticated when it is unknown, ended or of an old password."""
         found = self._sessions.find_one({"_id": token_digest(session)})
         account = None if found is None else self._users.find_one({"_id": found["user"]})
@@ -45,15 +42,11 @@ class SessionRepository:
             found is None
             or account is None
             or found["expires"] < datetime.now(UTC)
-            or found["password"] != _digest_of(account["password"])
+            or found["password"] != hash_digest(account["password"])
         ):
             raise NotAuthenticated("the session is unknown or has ended; log in again")
-        return User(account["_id"], account["role"])
+        return Proof(User(account["_id"], account["role"]), found["password"])
 
     def close(self, session: str) -> None:
         """End a session; harmless when it has ended."""
         self._sessions.delete_one({"_id": token_digest(session)})
-
-
-def _digest_of(hashed: str) -> str:
-    return hashlib.sha256(hashed.encode()).hexdigest()

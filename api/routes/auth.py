@@ -31,7 +31,7 @@ async def log_in(login: Login, request: Request, services: ServicesOf) -> Grante
     address = address_of(request)
 
     def granted() -> str:
-        user = authenticate(services, login.username, login.password, address=address, by="token")
-        return services.record.accounts.issue(user.name, days=services.settings.token_days, label="logged in")
+        proof = authenticate(services, login.username, login.password, address=address, by="token")
+        return services.record.accounts.issue(proof, days=services.settings.token_days, label="logged in")
 
     return Granted(access_token=await services.logins.run(granted))

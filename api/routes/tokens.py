@@ -5,7 +5,7 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.services import Caller, ServicesOf, Token
+from api.services import Caller, ProofOf, ServicesOf, Token
 from core.errors import NotFound
 from core.user import Role, lesser
 
@@ -57,11 +57,11 @@ def list_tokens(services: ServicesOf, caller: Caller) -> Tokens:
 
 
 @router.post("", status_code=201)
-def make_token(wanted: WantedToken, services: ServicesOf, caller: Caller) -> NewToken:
+def make_token(wanted: WantedToken, services: ServicesOf, proof: ProofOf) -> NewToken:
     """A token that may do what its scope and the caller's role may, both."""
-    scope = lesser(caller.role, wanted.scope)
-    token = services.record.accounts.issue(caller.name, days=wanted.days, label=wanted.label, scope=scope)
-    services.record.audit.note("token made", who=caller.name, label=wanted.label, scope=scope)
+    scope = lesser(proof.user.role, wanted.scope)
+    token = services.record.accounts.issue(proof, days=wanted.days, label=wanted.label, scope=scope)
+    services.record.audit.note("token made", who=proof.user.name, label=wanted.label, scope=scope)
     return NewToken(access_token=token, scope=scope)
 
 

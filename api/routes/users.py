@@ -63,8 +63,8 @@ async def change_own_password(
     address = address_of(request)
 
     def change() -> None:
-        authenticate(services, caller.name, wanted.old, address=address, by="password")
-        services.record.accounts.set_password(caller.name, wanted.new)
+        proof = authenticate(services, caller.name, wanted.old, address=address, by="password")
+        services.record.accounts.set_password(caller.name, wanted.new, proof=proof)
         services.record.audit.note("password", who=caller.name, account=caller.name)
 
     await services.logins.run(change)

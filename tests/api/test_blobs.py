@@ -96,7 +96,7 @@ def test_other_accounts_read_no_blobs_and_hosts_read_nothing_else(
 ) -> None:
     mark = api_record.check_blobs()
     api_record.accounts.add("viewer-of-blobs", "its password", "viewer")
-    viewer = api_record.accounts.issue("viewer-of-blobs", days=1)
+    viewer = api_record.accounts.log_in("viewer-of-blobs", "its password", days=1)
     assert api.ask("GET", f"/v1/blobs/{mark}", token=viewer).status_code == 403
     assert api.ask("GET", f"/v1/blobs/{mark}", token="da_x").status_code == 401
     for path in ("/v1/jobs", "/v1/tokens", "/v1/blobs", "/openapi.json"):

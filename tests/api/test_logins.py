@@ -63,7 +63,7 @@ def test_many_logins_hold_up_nobody_else_and_too_many_are_told_to_come_back(
         return release.wait(100)
 
     with serving(settings) as (url, services), ThreadPoolExecutor(LOGINS) as callers:
-        token = services.record.accounts.issue("admin", days=1)
+        token = services.record.accounts.log_in("admin", "a password", days=1)
         monkeypatch.setattr("storage.accounts.password_matches", slow)
 
         def log_in(_: int) -> requests.Response:

@@ -10,7 +10,7 @@ from storage.record import Record
 
 def test_a_token_says_whose_it_is(record: Record) -> None:
     record.accounts.add("olga", "a password", "operator")
-    user = record.accounts.user_of(record.accounts.log_in("olga", "a password", days=1))
+    user = record.accounts.proof_of(record.accounts.log_in("olga", "a password", days=1)).user
     assert (user.name, user.role) == ("olga", "operator")
 
 
@@ -34,7 +34,7 @@ def test_a_token_ends(record: Record) -> None:
     record.accounts.revoke_token(revoked)
     for token in (expired, revoked, "da_unknown", ""):
         with pytest.raises(NotAuthenticated, match="unknown, expired or revoked"):
-            record.accounts.user_of(token)
+            record.accounts.proof_of(token)
 
 
 def test_only_its_owner_revokes_a_token_by_its_id(record: Record) -> None:
@@ -43,7 +43,7 @@ def test_only_its_owner_revokes_a_token_by_its_id(record: Record) -> None:
     token = record.accounts.log_in("olga", "a password", days=1)
     (info,) = record.accounts.tokens_of("olga")
     assert not record.accounts.revoke("vera", info.id)
-    assert record.accounts.user_of(token)
+    assert record.accounts.proof_of(token)
     assert record.accounts.revoke("olga", info.id)
     assert not record.accounts.revoke("olga", info.id)
 
@@ -52,11 +52,38 @@ def test_the_administrators_tokens_end_with_their_password(record: Record) -> No
     record.accounts.ensure_admin("admin", "first")
     token = record.accounts.log_in("admin", "first", days=1)
     record.accounts.ensure_admin("admin", "first")
-    assert record.accounts.user_of(token).role == "admin"
+    assert record.accounts.proof_of(token).user.role == "admin"
     record.accounts.ensure_admin("admin", "second")
     with pytest.raises(NotAuthenticated):
-        record.accounts.user_of(token)
+        record.accounts.proof_of(token)
     assert record.accounts.log_in("admin", "second", days=1)
+
+
+@pytest.mark.parametrize("change", ["password", "the same password", "made again"])
+def test_a_login_that_overlaps_a_change_of_the_password_opens_nothing(record: Record, change: str) -> None:
+    record.accounts.add("olga", "a password", "operator")
+    kept = record.accounts.proof_of(record.accounts.log_in("olga", "a password", days=1))
+    proof = record.accounts.check("olga", "a password")
+    if change == "made again":
+        record.accounts.remove("olga")
+        record.accounts.add("olga", "a password", "admin")
+    else:
+        record.accounts.set_password("olga", "a password" if change.startswith("the") else "another password")
+    for late in (proof, kept):
+        with pytest.raises(NotAuthenticated):
+            record.accounts.proof_of(record.accounts.issue(late, days=1))
+        with pytest.raises(NotAuthenticated):
+            record.sessions.proof_of(record.sessions.open(late, days=1))
+        with pytest.raises(NotAuthenticated, match="changed meanwhile"):
+            record.accounts.set_password("olga", "a password of a thief", proof=late)
+
+
+def test_ones_own_password_is_changed_on_proof_of_the_old_one(record: Record) -> None:
+    record.accounts.add("olga", "a password", "operator")
+    record.accounts.set_password(
+        "olga", "another password", proof=record.accounts.check("olga", "a password")
+    )
+    assert record.accounts.check("olga", "another password").user.role == "operator"
 
 
 def test_neither_a_password_nor_a_token_is_stored(record: Record) -> None:
@@ -95,8 +122,9 @@ def test_a_short_password_is_refused_and_not_quoted(record: Record) -> None:
 def test_a_token_may_do_no_more_than_its_scope_and_its_owner(record: Record) -> None:
     record.accounts.add("anna", "a password", "admin")
     record.accounts.add("olga", "a password", "admin")
-    narrow = record.accounts.issue("olga", days=1, scope="labeller")
-    wide = record.accounts.issue("olga", days=1, scope="admin")
-    assert record.accounts.user_of(narrow).role == "labeller"
+    proof = record.accounts.check("olga", "a password")
+    narrow = record.accounts.issue(proof, days=1, scope="labeller")
+    wide = record.accounts.issue(proof, days=1, scope="admin")
+    assert record.accounts.proof_of(narrow).user.role == "labeller"
     record.accounts.set_role("olga", "viewer")
-    assert {record.accounts.user_of(token).role for token in (narrow, wide)} == {"viewer"}
+    assert {record.accounts.proof_of(token).user.role for token in (narrow, wide)} == {"viewer"}

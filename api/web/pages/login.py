@@ -67,8 +67,8 @@ async def _open(request: Request, services: Services, login: Login) -> str:
     address = address_of(request)
 
     def opened() -> str:
-        user = authenticate(services, login.username, login.password, address=address, by="session")
-        return services.record.sessions.open(user.name, days=services.settings.session_days)
+        proof = authenticate(services, login.username, login.password, address=address, by="session")
+        return services.record.sessions.open(proof, days=services.settings.session_days)
 
     return await services.logins.run(opened)
 

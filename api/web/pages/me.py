@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from api.routes.tokens import WantedToken, make_token, revoke
 from api.routes.users import OwnPassword, change_own_password
-from api.services import Caller, Services, ServicesOf
+from api.services import Caller, ProofOf, Services, ServicesOf
 from api.web.rendering import page
 from core.errors import CallerError
 from core.user import LONGEST_PASSWORD, ROLES, SHORTEST_PASSWORD, Role, User
@@ -41,14 +41,14 @@ async def change_password(
 def add_token(
     request: Request,
     services: ServicesOf,
-    caller: Caller,
+    proof: ProofOf,
     label: Annotated[str, Form(max_length=100)],
     scope: Annotated[Role, Form()],
     days: Annotated[float, Form(gt=0, le=3660)],
 ) -> Response:
     """Make a token and show it, this once."""
-    made = make_token(WantedToken(label=label, scope=scope, days=days), services, caller)
-    return _page(request, services, caller, made=made.access_token)
+    made = make_token(WantedToken(label=label, scope=scope, days=days), services, proof)
+    return _page(request, services, proof.user, made=made.access_token)
 
 
 @router.post("/me/tokens/{token_id}/revoke")

@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import answer_to
+from api.body_limits import OPEN_BYTES, body_limit
 from api.credentials import credentials_of
 from api.origin import refuse_foreign
 from api.services import Services
@@ -14,7 +15,6 @@ from core.errors import InvalidRequest, TooLarge
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/auth", "/login"})
 OPEN_TO_GUESTS = "/v1/blobs/"  # an invited host speaks to MongoDB and Redis itself
-OPEN_BODY_BYTES = 64 * 1024  # what somebody without an account may send
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -72,7 +72,7 @@ async def _admit(scope: Scope) -> int:
     if "Authorization" not in headers:  # no page of another site can send that
         refuse_foreign(scope["method"], headers)
     if scope["path"] in OPEN_PATHS or scope["path"].startswith(ASSETS):
-        return OPEN_BODY_BYTES
+        return OPEN_BYTES
     services: Services = scope["app"].state.services
     credentials = credentials_of(headers)
     state = scope.setdefault("state", {})
@@ -82,7 +82,7 @@ async def _admit(scope: Scope) -> int:
     if state["guest"] is None:
         state["proof"] = await run_in_threadpool(credentials.proof, services.record)
         state["user"] = state["proof"].user
-    return services.settings.limits.upload_bytes
+    return body_limit(scope["path"], state.get("user"), services.settings.limits)
 
 
 def _refuse_length(headers: Headers, limit: int) -> None:

@@ -9,6 +9,7 @@ from core.model_card import ModelCard
 
 MEMBERS = {"card.json": 2**20, "weights.npz": 2**28}
 """What the zip holds, and how many bytes each may have."""
+LARGEST_ARCHIVE = sum(MEMBERS.values()) + 2**16
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 

@@ -60,7 +60,7 @@ class Promoted(BaseModel):
 
 
 async def _body(request: Request) -> bytes:
-    """The body, whose length the gate has checked against the limit on uploads."""
+    """The body, whose length the gate has checked."""
     return await request.body()
 
 

@@ -96,11 +96,13 @@ class ShardRepository:
 
     def suspect(self, lease: Lease, index: int) -> None:
         """Note that this item is worked on alone, so that it is known should the worker die of it."""
-        self._shards.update_one(self._held(lease), {"$inc": {f"suspects.{index}": 1}})
+        suspicion = {f"suspicions.{index}": lease.token}
+        self._shards.update_one(self._held(lease), {"$addToSet": suspicion})
 
     def acquit(self, lease: Lease, index: int) -> None:
-        """Note that the worker outlived this item."""
-        self._shards.update_one(self._held(lease), {"$unset": {f"suspects.{index}": ""}})
+        """Note that the worker outlived this item, also where it has lost the lease since."""
+        suspicion = {f"suspicions.{index}": lease.token}
+        self._shards.update_one({"_id": _key(lease.job, lease.n)}, {"$pull": suspicion})
 
     def release(self, lease: Lease, *, counts: bool = True) -> None:
         """Give a shard back unfinished, to be claimed at once by anyone; `counts` when this was a try."""
@@ -324,7 +326,7 @@ class ShardRepository:
             return None
         key = document["_id"]
         items = tuple(_item(item) for item in document["items"])
-        suspects = {int(index): count for index, count in document.get("suspects", {}).items()}
+        suspects = {int(index): len(tokens) for index, tokens in document.get("suspicions", {}).items()}
         return Lease(key["job"], key["n"], token, document["attempts"], items, suspects)
 
     def _held(self, lease: Lease) -> Document:

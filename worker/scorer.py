@@ -4,12 +4,14 @@ import logging
 import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from itertools import islice
 
 import numpy as np
+from pymongo.errors import PyMongoError
 
-from core.errors import InvalidRequest, Misconfigured, ServiceError, Unavailable
+from core.errors import InvalidRequest, Misconfigured, ServiceError
 from core.job import Item, Job, Lease, Priority, Rejection, ShardResult
 from core.settings import Scoring
 from cutouts.instruments import ZTF
@@ -26,6 +28,8 @@ VERSIONS_HELD = 6
 LOOK_S = 0.1  # between two looks for live work, so that a fast device does not wait for each
 CAREFUL_AFTER = 3  # claims of a shard that nobody closed; then its cutouts are scored one by one
 DEATHS_OF_POISON = 2
+_NOT_OF_AN_ITEM = (PyMongoError, ServiceError)
+"""Failures that are the surroundings' and not the item's that was worked on."""
 
 
 class ShardScorer:
@@ -50,6 +54,7 @@ class ShardScorer:
         self._batch = max(settings.batch_sizes)
         self._recipes: dict[str, str] = {}
         self._looked = 0.0
+        self._outlived: list[tuple[Lease, int]] = []  # items that are to be acquitted
         self.scored = 0
         self.draining = False
 
@@ -78,6 +83,7 @@ class ShardScorer:
         """
         if self.draining:
             return
+        self._acquit()
         lease = self._record.shards.claim(job, n, worker=self.worker, priority="live")
         if lease is not None:
             self._work(lease)
@@ -145,27 +151,27 @@ class ShardScorer:
 
     def _score_items(self, job: Job, lease: Lease, heartbeat: Heartbeat) -> ShardResult | None:
         """Give every item an outcome or a rejection; None when the lease was lost on the way."""
-        rejections = _poison(lease)
-        items: dict[int, Item] = {
-            i: item for i, item in enumerate(lease.items) if item.rejection is None and i not in rejections
-        }
+        items: dict[int, Item] = {i: item for i, item in enumerate(lease.items) if item.rejection is None}
         known = self._record.outcomes.existing(_cutouts(items.values()), job.versions)
         done = {cutout for cutout, _ in known if all((cutout, v) in known for v in job.versions)}
+        unread = {i for i, item in items.items() if _is_unread(item) or item.cutout not in done}
+        rejections = {i: why for i, why in _poison(lease).items() if i in unread}
         rejections |= self._contradicting(items, done)
-        todo = [
-            (i, item)
-            for i, item in items.items()
-            if i not in rejections and (_is_unread(item) or item.cutout not in done)
-        ]
+        todo = [(i, item) for i, item in items.items() if i in unread and i not in rejections]
         provenance = {"job": job.id, "shard": lease.n, "worker": self.worker}
         provenance |= {"engine": self._engine.name, "precision": self._engine.precision}
         with ShardLedger(self._record, job, lease, rejections=rejections, provenance=provenance) as ledger:
-            for batch in self._batches(job, lease, todo):
-                if heartbeat.lost:
-                    return None
-                ledger.add(batch, self._scores(job, batch, done))
-                if _is_careful(lease):
-                    ledger.flush()
+            careful = _is_careful(lease)
+            for part in [[pair] for pair in todo] if careful else [todo]:
+                with self._suspicion(lease, part[0][0]) if careful else nullcontext():
+                    for batch in self._batches(job, part):
+                        if heartbeat.lost:
+                            return None
+                        ledger.add(batch, self._scores(job, batch, done))
+                        if job.priority == "bulk" and not careful:
+                            self._serve_live()
+                    if careful:
+                        ledger.flush()
                 if job.priority == "bulk":
                     self._serve_live()
             return ledger.close()
@@ -184,24 +190,35 @@ class ShardScorer:
             if owners.get(upload.id, upload.sha256) != upload.sha256
         }
 
-    def _batches(self, job: Job, lease: Lease, todo: Sequence[tuple[int, Item]]) -> Iterator[list[ReadItem]]:
-        """What was read, in batches; one by one, under suspicion, where workers have died of this shard."""
-        reader, instrument = self._readers[job.priority], job.instrument or ZTF
+    def _batches(self, job: Job, todo: Sequence[tuple[int, Item]]) -> Iterator[list[ReadItem]]:
+        """What was read, in batches."""
         recipes = sorted({self._recipes[version] for version in job.versions})
-        if not _is_careful(lease):
-            reading = reader.read(todo, recipes, instrument)
-            while batch := list(islice(reading, self._batch)):
-                yield batch
-            return
-        for index, item in todo:
-            self._record.shards.suspect(lease, index)
-            try:
-                batch = list(reader.read([(index, item)], recipes, instrument))
-            except Unavailable:
-                self._record.shards.acquit(lease, index)
-                raise
+        reading = self._readers[job.priority].read(todo, recipes, job.instrument or ZTF)
+        while batch := list(islice(reading, self._batch)):
             yield batch
-            self._record.shards.acquit(lease, index)
+
+    @contextmanager
+    def _suspicion(self, lease: Lease, index: int) -> Iterator[None]:
+        """Note that an item is worked on alone; it stays noted where the process dies of it, or fails on it.
+
+        A record or a store that is away, and a lease that was lost, are not the item's doing.
+        """
+        self._record.shards.suspect(lease, index)
+        try:
+            yield
+        except _NOT_OF_AN_ITEM:
+            self._outlived.append((lease, index))
+            with suppress(PyMongoError):  # else before the next shard
+                self._acquit()
+            raise
+        self._outlived.append((lease, index))
+        self._acquit()
+
+    def _acquit(self) -> None:
+        """Put on record which items this process has outlived."""
+        while self._outlived:
+            self._record.shards.acquit(*self._outlived[-1])
+            self._outlived.pop()
 
     def _scores(self, job: Job, batch: Sequence[ReadItem], done: Collection[str]) -> Scored:
         """Score what can be scored of a batch and is not done."""
@@ -257,7 +274,7 @@ def _cutouts(items: Iterable[Item]) -> set[str]:
 
 def _poison(lease: Lease) -> dict[int, Rejection]:
     """The items that workers died of; the rest of the shard is to be scored without them."""
-    detail = "the scoring process died on it, alone, {} times; expected a score"
+    detail = "the scoring process died or failed on it, alone, {} times; expected a score"
     return {
         index: Rejection("score", "poison", detail.format(deaths))
         for index, deaths in lease.suspects.items()

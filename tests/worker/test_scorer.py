@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from pymongo.errors import AutoReconnect
 
 from core.errors import CutoutRejected, InvalidRequest, Misconfigured, NotFound, Unavailable
 from core.job import Item, Job, JobState, Priority, new_job_id
@@ -30,7 +32,7 @@ from tests.record import card, register
 from tests.worker.pictures import noisy_png
 from worker.engine import Scores
 from worker.reader import Reader
-from worker.scorer import ShardScorer
+from worker.scorer import CAREFUL_AFTER, ShardScorer
 
 RED, BLUE = "strkid6740938304150004_pid674093830415", "strkid6741187104150011_pid674118710415"
 
@@ -312,8 +314,7 @@ def test_a_poison_cutout_becomes_a_rejection_and_the_rest_is_scored(bench: Bench
     """Whatever batch holds it, the process dies: here an exception that nothing catches."""
     items = bench.items([(f"{i}.png", noisy_png(i)) for i in range(5)])
     job = bench.submit(items)
-    poison = float(decode(noisy_png(2)).mean(dtype=np.float32) / np.float32(255))
-    bench.engine.dies_of = poison
+    bench.engine.dies_of = grey_of(2)
     bench.let_leases_run_out()
     deaths = 0
     while not bench.is_finished(job):
@@ -333,6 +334,100 @@ def test_a_poison_cutout_becomes_a_rejection_and_the_rest_is_scored(bench: Bench
     progress = bench.record.shards.progress(job.id)
     assert (progress.scored, progress.rejected) == (4, 1)
     assert deaths == 5
+
+
+def grey_of(n: int) -> float:
+    """The score of `noisy_png(n)`."""
+    return float(decode(noisy_png(n)).mean(dtype=np.float32) / np.float32(255))
+
+
+def claimed_often(bench: Bench, job: Job) -> None:
+    """As if workers had died of a job's shards: from now on their items are scored alone."""
+    bench.let_leases_run_out()
+    bench.record.database["shards"].update_many({"_id.job": job.id}, {"$set": {"attempts": CAREFUL_AFTER}})
+
+
+def cut(*_: object, **__: object) -> int:
+    raise AutoReconnect("connection closed")
+
+
+def test_a_record_that_goes_away_before_and_behind_an_outcome_poisons_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.submit(bench.items([(f"{i}.png", noisy_png(i)) for i in range(3)]))
+    claimed_often(bench, job)
+    insert = type(bench.record.outcomes).insert
+
+    def cut_behind(*given: Any, **options: Any) -> int:
+        insert(*given, **options)
+        return cut()
+
+    for broken in (cut, cut_behind):
+        with monkeypatch.context() as chance:
+            chance.setattr(type(bench.record.outcomes), "insert", broken)
+            with pytest.raises(AutoReconnect):
+                bench.run(job)
+    bench.run(job)
+    progress = bench.record.shards.progress(job.id)
+    assert (progress.scored, progress.rejected) == (3, 0)
+
+
+def test_who_was_cut_off_acquits_what_it_outlived_as_soon_as_it_is_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.submit(bench.items([("a.png", noisy_png(1))]))
+    claimed_often(bench, job)
+    for _ in range(3):
+        with monkeypatch.context() as chance:
+            chance.setattr(type(bench.record.outcomes), "insert", cut)
+            chance.setattr(ShardRepository, "acquit", cut)
+            with pytest.raises(AutoReconnect):
+                bench.run(job)
+    bench.run(job)
+    assert bench.record.shards.progress(job.id).scored == 1
+
+
+def test_a_live_shard_that_kills_between_two_items_throws_suspicion_on_neither(bench: Bench) -> None:
+    bulk = bench.submit(bench.items([(f"{i}.png", noisy_png(i)) for i in range(2)]), priority="bulk")
+    bench.submit(bench.items([("live.png", noisy_png(9))]), priority="live")
+    claimed_often(bench, bulk)
+    bench.engine.dies_of = grey_of(9)
+    with pytest.raises(Death):
+        bench.scorer.score_shard(bulk.id, 0)
+    lease = bench.record.shards.claim(bulk.id, 0, worker="next")
+    assert lease is not None
+    assert not any(lease.suspects.values())
+
+
+def test_an_item_with_an_outcome_on_record_is_no_poison_whatever_died_since(bench: Bench) -> None:
+    job = bench.submit(bench.items([("a.png", noisy_png(1))]))
+    bench.run(bench.submit(bench.items([("b.png", noisy_png(1))])))
+    claimed_often(bench, job)
+    for _ in range(2):
+        lease = bench.record.shards.claim(job.id, 0, worker="dies")
+        assert lease is not None
+        bench.record.shards.suspect(lease, 0)
+        bench.record.shards.release(lease)
+    bench.run(job)
+    progress = bench.record.shards.progress(job.id)
+    assert (progress.scored, progress.rejected) == (1, 0)
+
+
+def test_an_item_that_no_network_takes_is_rejected_in_the_end(bench: Bench) -> None:
+    """The process lives, and would fail for ever."""
+    job = bench.submit(bench.items([("a.png", noisy_png(1))]))
+    bench.let_leases_run_out()
+    bench.engine.fails_on = ("rb@1",)
+    failures = 0
+    while not bench.is_finished(job):
+        try:
+            bench.run(job)
+        except RuntimeError:
+            failures += 1
+        assert failures < 10
+    (item,) = bench.record.shards.items(job.id, 0) or []
+    assert item.rejection is not None
+    assert (item.rejection.reason, failures) == ("poison", 5)
 
 
 def test_a_job_whose_network_can_not_be_loaded_fails_with_a_reason(bench: Bench, tmp_path: Path) -> None:

@@ -89,8 +89,8 @@ class ShardScorer:
             self._work(lease)
             return
         passing_over = self._sated()
-        while lease := self._record.shards.claim_waiting(
-            "bulk", worker=self.worker, passing_over=passing_over
+        while not self.draining and (
+            lease := self._record.shards.claim_waiting("bulk", worker=self.worker, passing_over=passing_over)
         ):
             if self._work(lease):
                 return

@@ -119,6 +119,23 @@ def test_a_scorer_that_drains_finishes_its_shard_and_takes_no_other_not_even_a_l
     assert (done(record, "a"), done(record, "b")) == (1, 0)
 
 
+def test_a_scorer_that_drains_takes_no_other_shard_when_it_has_lost_the_one_at_hand(
+    record: Record, settings: Settings
+) -> None:
+    class IsPausedAndTold(MeanGrey):
+        def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
+            drains.draining = True
+            record.shards.pause("a")
+            return super().score(batch, versions)
+
+    register(record, *VERSIONS)
+    drains = _scorer(settings, record, IsPausedAndTold(), "me")
+    accept(record, "a", shards=1)
+    accept(record, "b", shards=1)
+    drains.score_shard("a", 0)
+    assert done(record, "b") == 0
+
+
 def test_a_job_is_not_finished_while_it_is_planned(record: Record, scorer: ShardScorer) -> None:
     sha = record.blobs.put(noisy_png(1))
     planned = Job("a", VERSIONS, "bulk", "me", 0, 0, kind="rescore", state=JobState.PLANNING, selection="")

@@ -1,6 +1,6 @@
 """The gate before every route: who asks, how much they may send, and what each answer carries."""
 
-from starlette.concurrency import run_in_threadpool
+from anyio.to_thread import run_sync
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -78,9 +78,11 @@ async def _admit(scope: Scope) -> int:
     state = scope.setdefault("state", {})
     state.update(guest=None, token=credentials.token, session=credentials.session)
     if scope["path"].startswith(OPEN_TO_GUESTS) and credentials.token is not None:
-        state["guest"] = await run_in_threadpool(services.record.guests.name_of, credentials.token)
+        state["guest"] = await run_sync(
+            services.record.guests.name_of, credentials.token, limiter=services.gate
+        )
     if state["guest"] is None:
-        state["proof"] = await run_in_threadpool(credentials.proof, services.record)
+        state["proof"] = await run_sync(credentials.proof, services.record, limiter=services.gate)
         state["user"] = state["proof"].user
     return body_limit(scope["path"], state.get("user"), services.settings.limits)
 

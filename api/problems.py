@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
 LATER_S = 300
-_AWAY = (ConnectionFailure, WriteConcernError, ExecutionTimeout)  # nobody's fault, worth a retry
+_AWAY = (ConnectionFailure, WriteConcernError)  # nobody's fault, worth a retry
 _STATUS: tuple[tuple[type[errors.ServiceError], HTTPStatus], ...] = (
     (errors.TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (errors.Unsafe, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -34,6 +34,9 @@ _STATUS: tuple[tuple[type[errors.ServiceError], HTTPStatus], ...] = (
 _DATABASE_AWAY = (
     "the database does not answer; a submission may not have been accepted: "
     "repeat it with the same Idempotency-Key, which makes it one job however often it comes"
+)
+_TOO_MUCH = (
+    "there is too much to look through in the time that one request has; ask for less, such as for one night"
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DISK_FULL = "the service's disk is full ({}); nothing was accepted, repeat it once there is room"
@@ -52,6 +55,8 @@ def problem_of(error: Exception) -> Problem:
         return _fields(error)
     if isinstance(error, HTTPException):
         return _problem(HTTPStatus(error.status_code), str(error.detail), headers=error.headers)
+    if isinstance(error, ExecutionTimeout):
+        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, _TOO_MUCH, kind="too-much")
     if isinstance(error, _AWAY):
         _log.warning("MongoDB is away: %s", type(error).__name__)
         return _problem(HTTPStatus.SERVICE_UNAVAILABLE, _DATABASE_AWAY)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, cast
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
-from api.logins import Logins
+from api.turns import Turns
 from core.errors import NotAllowed
 from core.settings import Settings
 from core.user import ROLES, Proof, Role, User
@@ -22,11 +23,23 @@ from tasks.submit_rescore import RescoreSubmitter
 from tasks.submit_training import TrainingSubmitter
 
 BLOB_WRITERS = 8
+PASSWORDS_AT_ONCE = 4  # argon2id takes 64 MB for each password, and anybody may send one to be hashed
+PASSWORDS_WAITING = 12  # a person's login may wait for its turn; a flood is sent away
+SCANS_AT_ONCE = 3
+SCANS_WAITING = 6
+GATE_THREADS = 8
+PROBE_THREADS = 2
 
 
 @dataclass(frozen=True)
 class Services:
-    """The record, the bell that wakes workers, and what receiving uploads needs."""
+    """The record, the bell that wakes workers, and what receiving uploads needs.
+
+    Parameters
+    ----------
+    logins, scans : turns at passwords, and at reading as much of the record as somebody likes to ask for.
+    gate, probes : threads for looking up who asks, and for `/readyz`; no route's work takes them.
+    """
 
     settings: Settings
     record: Record
@@ -36,7 +49,10 @@ class Services:
     rescore_submitter: RescoreSubmitter
     blob_writers: ThreadPoolExecutor
     spool_dir: Path
-    logins: Logins
+    logins: Turns
+    scans: Turns
+    gate: CapacityLimiter
+    probes: CapacityLimiter
 
 
 @contextmanager
@@ -67,64 +83,82 @@ def open_services(settings: Settings) -> Iterator[Services]:
             rescore_submitter=RescoreSubmitter(record),
             blob_writers=writers,
             spool_dir=spool_dir,
-            logins=Logins(),
+            logins=Turns(
+                PASSWORDS_AT_ONCE,
+                waiting=PASSWORDS_WAITING,
+                refusal="too many log in at once; try again in a few seconds",
+            ),
+            scans=Turns(
+                SCANS_AT_ONCE,
+                waiting=SCANS_WAITING,
+                refusal="too many read much of the record at once; try again in a while, or ask for less",
+            ),
+            gate=CapacityLimiter(GATE_THREADS),
+            probes=CapacityLimiter(PROBE_THREADS),
         )
     finally:
         writers.shutdown()
         record.close()
 
 
-def services_of(request: Request) -> Services:
+# Coroutines, which wait for none of the threads that routes share.
+
+
+async def services_of(request: Request) -> Services:
     """The services of the app that got this request."""
     return cast(Services, request.app.state.services)
 
 
-def caller_of(request: Request) -> User:
+async def caller_of(request: Request) -> User:
     """Whose token or session came with the request; the gate let nobody through without one."""
-    return cast(User, request.state.user)
+    return _caller(request)
 
 
-def proof_of(request: Request) -> Proof:
+async def proof_of(request: Request) -> Proof:
     """By what the caller was let through."""
     return cast(Proof, request.state.proof)
 
 
-def token_of(request: Request) -> str | None:
+async def token_of(request: Request) -> str | None:
     """The token that came with the request; None where a session did."""
     return cast(str | None, request.state.token)
 
 
-def session_of(request: Request) -> str | None:
+async def session_of(request: Request) -> str | None:
     """The session that came with the request; None where a token did."""
     return cast(str | None, request.state.session)
 
 
-def labeller_of(request: Request) -> User:
+async def labeller_of(request: Request) -> User:
     """The caller, who may label; raises NotAllowed for other roles."""
     return _with_role(request, "labeller")
 
 
-def operator_of(request: Request) -> User:
+async def operator_of(request: Request) -> User:
     """The caller, who may submit and cancel; raises NotAllowed for other roles."""
     return _with_role(request, "operator")
 
 
-def admin_of(request: Request) -> User:
+async def admin_of(request: Request) -> User:
     """The caller, who may change the registry and accounts; raises NotAllowed for other roles."""
     return _with_role(request, "admin")
 
 
+async def blob_user_of(request: Request) -> str:
+    """The invited host, or the administrator, who may read and write blobs by their sha256."""
+    return cast(str | None, request.state.guest) or _with_role(request, "admin").name
+
+
+def _caller(request: Request) -> User:
+    return cast(User, request.state.user)
+
+
 def _with_role(request: Request, role: Role) -> User:
-    user = caller_of(request)
+    user = _caller(request)
     if not user.may(role):
         enough = " or ".join(ROLES[: ROLES.index(role) + 1])
         raise NotAllowed(f"the role {user.role!r} may not do this; expected {enough}")
     return user
-
-
-def blob_user_of(request: Request) -> str:
-    """The invited host, or the administrator, who may read and write blobs by their sha256."""
-    return cast(str | None, request.state.guest) or admin_of(request).name
 
 
 ServicesOf = Annotated[Services, Depends(services_of)]

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from core.job import Item, Job
 from cutouts.names import night_of
 from storage.database import Document
 from storage.record import Record
 from storage.results import Result, joined, results_by_shard
-from storage.selection import bound_text, matching
+from storage.selection import PATIENCE_MS, bound_text, matching
 
 LOOKED_AT = 20_000
 """Cutouts that a page looks at, at most, so that a filter that is true of few does not hold it up."""
+PAGE_S = 5
+"""And for how long."""
 _AT_ONCE = 200
 
 
@@ -71,7 +74,7 @@ def job_rows(record: Record, job: Job, thresholds: Mapping[str, float]) -> Itera
 
 def cutout_rows(record: Record, text: str, thresholds: Mapping[str, float]) -> Iterator[list[Row]]:
     """The cutouts that a bound filter is true of, by id, also those that no version has scored yet."""
-    for chunk in matching(record, text):
+    for chunk in matching(record, text, slowest_ms=PATIENCE_MS):
         yield _rows(record, chunk.documents, thresholds)
 
 
@@ -80,16 +83,17 @@ def cutout_page(
 ) -> RowPage:
     """At most `limit` of those cutouts whose id is above `after`.
 
-    Fewer, or none, though there are more, after a look at LOOKED_AT cutouts.
+    Fewer, or none, though there are more, after a look at LOOKED_AT cutouts or after PAGE_S.
     """
     found: list[Document] = []
     looked_at = 0
-    for chunk in matching(record, text, after=after, size=max(limit + 1, _AT_ONCE)):
+    until, size = monotonic() + PAGE_S, max(limit + 1, _AT_ONCE)
+    for chunk in matching(record, text, after=after, size=size, slowest_ms=PAGE_S * 1000):
         found += chunk.documents
-        looked_at += max(limit + 1, _AT_ONCE)
+        looked_at += size
         if len(found) > limit:
             return RowPage(_rows(record, found[:limit], thresholds), found[limit - 1]["_id"])
-        if looked_at >= LOOKED_AT:
+        if looked_at >= LOOKED_AT or monotonic() > until:
             return RowPage(_rows(record, found, thresholds), chunk.last)
     return RowPage(_rows(record, found, thresholds), None)
 

@@ -7,7 +7,7 @@ from itertools import islice
 from core.job import Job
 from storage.record import Record
 from storage.results import results_by_shard
-from storage.selection import matching
+from storage.selection import PATIENCE_MS, matching
 
 _AT_ONCE = 2000
 
@@ -41,14 +41,17 @@ def pairs_of_job(record: Record, job: Job, before: str, after: str) -> Iterator[
 
 def pairs_of_filter(record: Record, text: str, before: str, after: str) -> Iterator[Part]:
     """Those of the cutouts that a bound filter is true of."""
-    for chunk in matching(record, text):
+    for chunk in matching(record, text, slowest_ms=PATIENCE_MS):
         yield _joined(record, [document["_id"] for document in chunk.documents], before, after)
 
 
 def pairs_of_all(record: Record, before: str, after: str) -> Iterator[Part]:
     """Those of all cutouts that one of the versions has an outcome of; read from the one that has fewer."""
     outcomes = record.database["outcomes"]
-    counts = {version: outcomes.count_documents({"_id.version": version}) for version in (before, after)}
+    counts = {
+        version: outcomes.count_documents({"_id.version": version}, maxTimeMS=PATIENCE_MS)
+        for version in (before, after)
+    }
     fewer = min(counts, key=counts.__getitem__)
     n = 0
     names = (d["_id"]["cutout"] for d in outcomes.find({"_id.version": fewer}, {"_id": True}))

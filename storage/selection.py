@@ -16,6 +16,8 @@ from storage.record import Record
 
 CHUNK = 2000
 EVERYTHING = ""
+PATIENCE_MS = 30_000
+"""How long one look at the record may take on behalf of somebody who waits for the answer."""
 _READABLE: Document = {"$or": [{"sha256": {"$type": "string"}}, {"reference": {"$type": "string"}}]}
 _KEPT = {"sha256": True, "reference": True, "night": True}
 
@@ -56,13 +58,15 @@ def selected(
     instrument: str = DEFAULT_INSTRUMENT,
     after: str | None = None,
     each_chunk: Callable[[], object] = lambda: None,
+    slowest_ms: int | None = None,
 ) -> Iterator[Item]:
     """Items of an instrument's cutouts whose id is above `after` and that a bound filter is true of, by id.
 
-    `each_chunk` is called after each look at the record, also where nothing matches. Cutouts that are only
+    `each_chunk` is called after each look at the record, also where nothing matches; `slowest_ms` is as
+    `matching` has it. Cutouts that are only
     known by name, whose bytes nobody has handed in or referred to, are passed over.
     """
-    for chunk in matching(record, text, only=_READABLE, after=after):
+    for chunk in matching(record, text, only=_READABLE, after=after, slowest_ms=slowest_ms):
         each_chunk()
         for document in chunk.documents:
             if instrument_of(document["_id"]) == instrument:
@@ -89,31 +93,38 @@ def matching(
     only: Document | None = None,
     after: str | None = None,
     size: int = CHUNK,
+    slowest_ms: int | None = None,
 ) -> Iterator[Chunk]:
     """Documents whose id is above `after` and that a bound filter is true of, `size` looked at at a time.
 
     `only` is a query that they match, too. Without a filter a document has no more than its id, sha256,
-    reference and night.
+    reference and night. With `slowest_ms` a look that takes longer raises pymongo's ExecutionTimeout, and the
+    server stops working on it.
     """
     unbound = None if text == EVERYTHING else parse(text, longest=MAX_COMPLETED)
     bound = None if unbound is None else bind(unbound, {}, longest=MAX_COMPLETED)
     wanted = [query for query in (only, None if bound is None else filter_query(bound)) if query]
     fields = _KEPT if bound is None else None
-    while found := _chunk(record, wanted, fields, after, size):
+    while found := _chunk(record, wanted, fields, after, size, slowest_ms):
         after = found[-1]["_id"]
         yield Chunk(list(_matching(record, bound, found)), after)
 
 
 def how_many(record: Record, text: str, *, instrument: str = DEFAULT_INSTRUMENT) -> int:
-    """How many cutouts `selected` gives."""
-    return sum(1 for _ in selected(record, text, instrument=instrument))
+    """How many cutouts `selected` gives to somebody who waits."""
+    return sum(1 for _ in selected(record, text, instrument=instrument, slowest_ms=PATIENCE_MS))
 
 
 def _chunk(
-    record: Record, wanted: Sequence[Document], fields: Document | None, after: str | None, size: int
+    record: Record,
+    wanted: Sequence[Document],
+    fields: Document | None,
+    after: str | None,
+    size: int,
+    slowest_ms: int | None,
 ) -> list[Document]:
     parts = [*wanted] if after is None else [{"_id": {"$gt": after}}, *wanted]
-    found = record.database["cutouts"].find({"$and": parts} if parts else {}, fields)
+    found = record.database["cutouts"].find({"$and": parts} if parts else {}, fields, max_time_ms=slowest_ms)
     return list(found.sort("_id", 1).limit(size))
 
 

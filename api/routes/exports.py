@@ -1,17 +1,16 @@
 """Scores taken out: a job's, or those of the cutouts that a filter is true of, as a file."""
 
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from api.export_formats import FORMATS, Form, Origin
-from api.services import ServicesOf
+from api.services import Services, ServicesOf
 from core.errors import Conflict, NotFound
 from core.job import JobState
-from storage.exports import Row, asked, cutout_rows, job_rows, thresholds_of
+from storage.exports import asked, cutout_rows, job_rows, thresholds_of
 
 router = APIRouter(prefix="/v1", tags=["exports"])
 
@@ -25,25 +24,30 @@ ModelsOf = Annotated[
 
 
 @router.get("/jobs/{job_id}/export", response_class=StreamingResponse)
-def export_job(job_id: str, services: ServicesOf, form: FormOf = "csv") -> StreamingResponse:
+async def export_job(job_id: str, services: ServicesOf, form: FormOf = "csv") -> StreamingResponse:
     """Every item of a job, in order, with a column for each version that the job asked.
 
     A column is empty where a version gave no score: `rejection` says why, or there is no outcome yet. An
     answer that breaks off is not complete.
     """
-    job = services.record.jobs.get(job_id)
-    if job is None:
-        raise NotFound(f"there is no job {job_id!r}")
-    if job.kind == "train":
-        raise Conflict(f"job {job_id} trains; expected one that scores")
-    if job.state is JobState.PLANNING:
-        raise Conflict(f"job {job_id} is still being planned; expected one whose cutouts are all known")
-    origin = Origin(thresholds_of(services.record, job.versions), job=job_id)
-    return _streamed(job_rows(services.record, job, origin.thresholds), origin, form, name=job_id)
+    record = services.record
+
+    def chunks() -> Iterator[bytes]:
+        job = record.jobs.get(job_id)
+        if job is None:
+            raise NotFound(f"there is no job {job_id!r}")
+        if job.kind == "train":
+            raise Conflict(f"job {job_id} trains; expected one that scores")
+        if job.state is JobState.PLANNING:
+            raise Conflict(f"job {job_id} is still being planned; expected one whose cutouts are all known")
+        origin = Origin(thresholds_of(record, job.versions), job=job_id)
+        return FORMATS[form].write(job_rows(record, job, origin.thresholds), origin)
+
+    return await _streamed(services, chunks, form, name=job_id)
 
 
 @router.get("/cutouts/export", response_class=StreamingResponse)
-def export_cutouts(
+async def export_cutouts(
     services: ServicesOf, text: FilterOf = "", models: ModelsOf = "", form: FormOf = "csv"
 ) -> StreamingResponse:
     """The cutouts that a filter is true of, by id, with a column for each version.
@@ -51,10 +55,14 @@ def export_cutouts(
     `plausible` is the decision over these versions by the thresholds of this moment. What has no score yet
     has an empty column. An answer that breaks off is not complete.
     """
-    wanted = asked(services.record, text, listed(models))
-    origin = Origin(wanted.thresholds, filter=wanted.filter)
-    rows = cutout_rows(services.record, wanted.filter, wanted.thresholds)
-    return _streamed(rows, origin, form, name="cutouts")
+    record = services.record
+
+    def chunks() -> Iterator[bytes]:
+        wanted = asked(record, text, listed(models))
+        origin = Origin(wanted.thresholds, filter=wanted.filter)
+        return FORMATS[form].write(cutout_rows(record, wanted.filter, wanted.thresholds), origin)
+
+    return await _streamed(services, chunks, form, name="cutouts")
 
 
 def listed(models: str) -> list[str]:
@@ -62,12 +70,24 @@ def listed(models: str) -> list[str]:
     return [name.strip() for name in models.split(",") if name.strip()]
 
 
-def _streamed(rows: Iterable[list[Row]], origin: Origin, form: Form, *, name: str) -> StreamingResponse:
+async def _streamed(
+    services: Services, chunks: Callable[[], Iterator[bytes]], form: Form, *, name: str
+) -> StreamingResponse:
     """An answer whose first bytes are there, so that what fails before them is told by a problem."""
-    chunks = FORMATS[form].write(rows, origin)
-    first = next(chunks, b"")
+
+    def begun() -> tuple[bytes, Iterator[bytes]]:
+        rest = chunks()
+        return next(rest, b""), rest
+
+    first, rest = await services.scans.run(begun)
+
+    async def content() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in services.scans.each(rest):
+            yield chunk
+
     return StreamingResponse(
-        chain([first], chunks),
+        content(),
         media_type=FORMATS[form].media_type,
         headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'},
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pymongo import timeout
@@ -23,8 +24,12 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-def readyz(services: ServicesOf) -> JSONResponse:
+async def readyz(services: ServicesOf) -> JSONResponse:
     """Ready when MongoDB and Redis answer and at least one worker holds its networks; 503 until then."""
+    return await run_sync(_readiness, services, limiter=services.probes)
+
+
+def _readiness(services: Services) -> JSONResponse:
     with timeout(PATIENCE_S):
         mongo = _mongo(services)
         workers = _workers(services) if mongo == "ok" else 0

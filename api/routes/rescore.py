@@ -1,10 +1,12 @@
 """Rescoring cutouts that are on record."""
 
 import hashlib
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from api.services import Operator, Services, ServicesOf
 from core.errors import InvalidRequest
@@ -61,7 +63,7 @@ class AcceptedRescoring(BaseModel):
 
 
 @router.post("/rescore", status_code=202)
-def submit_rescoring(
+async def submit_rescoring(
     wanted: WantedRescoring,
     response: Response,
     services: ServicesOf,
@@ -69,10 +71,10 @@ def submit_rescoring(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> AcceptedRescoring:
     """Score cutouts on record with these versions; which ones is planned while the first are worked on."""
-    rescoring = wanted.rescoring(services)
+    rescoring, submitter = wanted.rescoring(services), services.rescore_submitter
     if wanted.dry_run:
         response.status_code = 200
-        found = services.rescore_submitter.estimate(rescoring)
+        found = await services.scans.run(lambda: submitter.estimate(rescoring))
         return AcceptedRescoring(
             job=None,
             versions=list(found.versions),
@@ -81,11 +83,12 @@ def submit_rescoring(
             workers=found.workers,
             seconds=found.seconds,
         )
-    job = services.rescore_submitter.submit(
-        rescoring,
+    submit = partial(
+        submitter.submit,
         owner=caller.name,
         idempotency_key=idempotency_key,
         fingerprint=hashlib.sha256(wanted.model_dump_json().encode()).hexdigest(),
     )
+    job = await run_in_threadpool(submit, rescoring)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return AcceptedRescoring(job=job.id, versions=list(job.versions), filter=str(job.selection), cutouts=None)

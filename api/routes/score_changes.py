@@ -26,7 +26,7 @@ _DESCRIBED: dict[int | str, dict[str, Any]] = {200: {"content": {"application/js
 
 
 @router.get("/jobs/{job_id}/changes", response_class=Response, responses=_DESCRIBED)
-def job_changes(
+async def job_changes(
     job_id: str,
     before: str,
     after: str,
@@ -36,17 +36,21 @@ def job_changes(
     form: FormOf = None,
 ) -> Response:
     """Deltas of the scores, flipped decisions and the most changed cutouts of a job, by two versions."""
-    job = services.record.jobs.get(job_id)
-    if job is None:
-        raise NotFound(f"there is no job {job_id!r}")
-    found = score_changes(services.record, job, before, after, threshold=threshold)
-    if _as_page(request, form):
-        return changes_page(services, found, subject=f"cutouts of job {job_id}", at=datetime.now(UTC))
-    return JSONResponse({"job": job_id, **asdict(found)})
+
+    def compared() -> Response:
+        job = services.record.jobs.get(job_id)
+        if job is None:
+            raise NotFound(f"there is no job {job_id!r}")
+        found = score_changes(services.record, job, before, after, threshold=threshold)
+        if _as_page(request, form):
+            return changes_page(services, found, subject=f"cutouts of job {job_id}", at=datetime.now(UTC))
+        return JSONResponse({"job": job_id, **asdict(found)})
+
+    return await services.scans.run(compared)
 
 
 @router.get("/cutouts/changes", response_class=Response, responses=_DESCRIBED)
-def changes(
+async def changes(
     before: str,
     after: str,
     request: Request,
@@ -56,11 +60,15 @@ def changes(
     form: FormOf = None,
 ) -> Response:
     """The same of the cutouts that a filter is true of; without one, of all that both have scored."""
-    found = cutout_changes(services.record, text, before, after, threshold=threshold)
-    if _as_page(request, form):
-        subject = f"cutouts that {text} is true of" if text else "all cutouts on record"
-        return changes_page(services, found, subject=subject, at=datetime.now(UTC))
-    return JSONResponse({"filter": text, **asdict(found)})
+
+    def compared() -> Response:
+        found = cutout_changes(services.record, text, before, after, threshold=threshold)
+        if _as_page(request, form):
+            subject = f"cutouts that {text} is true of" if text else "all cutouts on record"
+            return changes_page(services, found, subject=subject, at=datetime.now(UTC))
+        return JSONResponse({"filter": text, **asdict(found)})
+
+    return await services.scans.run(compared)
 
 
 def _as_page(request: Request, form: Form | None) -> bool:

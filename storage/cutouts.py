@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pymongo import UpdateMany, UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo.errors import AutoReconnect, BulkWriteError
 
 from cutouts.names import night_of
 from storage.database import Document, Mongo
@@ -87,18 +87,20 @@ class CutoutRepository:
     def set_production(self, fields: Mapping[str, Mapping[str, object]], *, where_none: bool = False) -> None:
         """Set the production fields (rb, sl, plausible, versions, scores, decided_by) of cutouts, by id.
 
-        With `where_none` only those of cutouts that have none yet. The driver does not repeat this by itself:
-        for a statement that it may repeat, the server notes each update once more, at twice the cost.
+        With `where_none` only those of cutouts that have none yet. A connection that closes is made good
+        once, here: for a statement that the driver may repeat by itself, the server notes each update once
+        more, at twice the cost.
         """
+        if not fields:
+            return
         only: Document = {"versions": {"$exists": False}} if where_none else {}
-        if fields:
-            self._cutouts.bulk_write(
-                [
-                    UpdateMany({"_id": cutout} | only, {"$set": dict(values)})
-                    for cutout, values in fields.items()
-                ],
-                ordered=False,
-            )
+        changes = [
+            UpdateMany({"_id": cutout} | only, {"$set": dict(values)}) for cutout, values in fields.items()
+        ]
+        try:
+            self._cutouts.bulk_write(changes, ordered=False)
+        except AutoReconnect:
+            self._cutouts.bulk_write(changes, ordered=False)
 
     def replace_production(
         self, read: Mapping[str, Document], fields: Mapping[str, Mapping[str, object]]

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
+from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect
 
 from core.job import Item, Job, Lease, Rejection
@@ -129,20 +131,44 @@ def test_a_backlog_knows_who_owns_its_ids_but_for_bytes_that_have_changed_since(
     assert set(record.outcomes.existing(ids, VERSIONS)) == {(ids[0], version) for version in VERSIONS}
 
 
-def test_production_fields_that_a_lost_connection_cost_are_set_as_the_shard_is_worked_on_again(
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_a_connection_that_closes_while_production_fields_are_written_does_not_cost_the_shard(
+    record: Record, monkeypatch: pytest.MonkeyPatch, *, is_behind: bool
+) -> None:
+    """Once, before or after the server has done it: the driver does not repeat this write by itself."""
+    reads = [read(0)]
+    record.cutouts.announce([CutoutRecord(content(0), content(0))])
+    write = Collection.bulk_write
+    cuts: list[object] = []
+
+    def cut_once(*given: Any, **options: Any) -> Any:
+        if not cuts:
+            cuts.append(write(*given, **options) if is_behind else None)
+            raise AutoReconnect("connection closed")
+        return write(*given, **options)
+
+    with open_ledger(record, reads) as shard, monkeypatch.context() as chance:
+        chance.setattr(Collection, "bulk_write", cut_once)
+        shard.add(reads, scores(reads))
+        assert shard.close().scored == 1
+    assert len(cuts) == 1
+    assert (record.cutouts.get(content(0)) or {})["rb"] == 0.5
+
+
+def test_production_fields_that_a_mongod_that_stays_away_cost_are_set_as_the_shard_is_worked_on_again(
     record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = [read(0)]
     record.cutouts.announce([CutoutRecord(content(0), content(0))])
+
+    def cut(*_: object, **__: object) -> None:
+        raise AutoReconnect("connection closed")
+
     with open_ledger(record, reads) as shard, monkeypatch.context() as chance:
-        chance.setattr(type(record.cutouts), "set_production", _cut)
+        chance.setattr(Collection, "bulk_write", cut)
         shard.add(reads, scores(reads))
         with pytest.raises(AutoReconnect):
             shard.close()
     with open_ledger(record, reads) as again:
         assert again.close().scored == 1
     assert (record.cutouts.get(content(0)) or {})["rb"] == 0.5
-
-
-def _cut(*_: object, **__: object) -> None:
-    raise AutoReconnect("connection closed")

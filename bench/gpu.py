@@ -32,7 +32,7 @@ from cutouts.decode import decode_checked
 from cutouts.recipes import RECIPES, SIZE_PX
 from models.architectures import build
 from models.bundle import find_bundle, read_card, read_weights, write_bundle
-from models.training.fit import Plan, train
+from models.training.fit import Plan, Watch, train
 from models.training.preset_images import preset_images, training_images
 from worker.jax_engine import JaxEngine, Precision
 
@@ -215,7 +215,8 @@ def _training(args: argparse.Namespace) -> dict[str, Any]:
         precision="bfloat16",
     )
     with tempfile.TemporaryDirectory() as folder:
-        trained = train(plan, data, validation, folder=Path(folder))
+        watch = Watch(on_epoch=lambda figures: print(json.dumps(figures), file=sys.stderr, flush=True))
+        trained = train(plan, data, validation, folder=Path(folder), watch=watch)
     return {
         "images": len(data.images) * CARD_EPOCHS,
         "seconds": round(trained.seconds, 1),

@@ -102,9 +102,18 @@ def _first_weights(plan: Plan) -> list[Any] | None:
 
 def hardware() -> str:
     """What this process trains on, in general words."""
-    gpus = [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]
-    device = ", ".join(gpus) or f"{os.cpu_count()} CPU cores, {platform.machine()}, shared with other work"
+    device = ", ".join(_gpus()) or f"{os.cpu_count()} CPU cores, {platform.machine()}, shared with other work"
     return f"{device}; Keras {keras.__version__} on {keras.backend.backend()}"
+
+
+def _gpus() -> list[str]:
+    """The names of the GPUs that Keras's backend sees; without a name where it tells none."""
+    found = [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]
+    if found and keras.backend.backend() == "jax":
+        import jax  # where Keras runs on it, it is there
+
+        return [str(device.device_kind) for device in jax.devices()]
+    return found
 
 
 def command_of(plan: Plan, version: str, folder: Path, dtype: str = "float16") -> str:

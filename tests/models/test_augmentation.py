@@ -40,8 +40,10 @@ def test_batches_repeat_by_seed_and_epoch_and_hold_every_image_once() -> None:
         return [batches[n] for n in range(len(batches))]
 
     first, again, later = epoch(1, 0), epoch(1, 0), epoch(1, 1)
-    assert [len(x) for x, _ in first] == [4, 4, 2]
-    assert sorted(np.concatenate([y for _, y in first])) == list(range(10))
+    assert [len(x) for x, _ in first] == [4, 4, 4]
+    labelled = np.concatenate([y for _, y in first])
+    assert sorted(labelled[:10]) == list(range(10))
+    assert list(labelled[10:]) == list(labelled[:2])
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0][0], later[0][0])
     assert first[0][0].dtype == np.float32

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.authentication import address_of, authenticate
-from api.services import Admin, Caller, ServicesOf
+from api.services import Admin, Caller, Services, ServicesOf
 from core.errors import Conflict
 from core.user import LONGEST_PASSWORD, Role
 
@@ -60,6 +60,7 @@ async def change_own_password(
     wanted: OwnPassword, request: Request, services: ServicesOf, caller: Caller
 ) -> None:
     """Change one's own password; every session and token of the account ends, this one too."""
+    _refuse_of_file(caller.name, services, "whose password is in that file; change it there and start again")
     address = address_of(request)
 
     def change() -> None:
@@ -92,6 +93,8 @@ async def add_user(wanted: NewUser, services: ServicesOf, caller: Admin) -> User
 async def change_user(name: str, changes: Changes, services: ServicesOf, caller: Admin) -> UserView:
     """Give an account another role, at once, or another password."""
     record = services.record
+    if changes.password is not None:
+        _refuse_of_file(name, services, "whose password is in that file; change it there and start again")
 
     def change() -> UserView:
         if changes.password is not None:
@@ -109,9 +112,12 @@ async def change_user(name: str, changes: Changes, services: ServicesOf, caller:
 @router.delete("/{name}", status_code=204)
 def remove_user(name: str, services: ServicesOf, caller: Admin) -> None:
     """Remove an account; its sessions and tokens end. Its labels stay, under its name."""
-    if name == services.settings.secrets.database.admin_username:
-        raise Conflict(
-            f"{name!r} is the administrator of secrets.json, who would come back; change that file"
-        )
+    _refuse_of_file(name, services, "who would come back; change that file")
     services.record.accounts.remove(name)
     services.record.audit.note("user removed", who=caller.name, account=name)
+
+
+def _refuse_of_file(name: str, services: Services, why: str) -> None:
+    """Raise Conflict for the account that each start makes as the secrets have it."""
+    if name == services.settings.secrets.database.admin_username:
+        raise Conflict(f"{name!r} is the administrator of secrets.json, {why}")

@@ -194,10 +194,22 @@ def test_only_an_administrator_sees_and_changes_accounts(browsers: Mapping[Role,
         assert "Accounts" not in browser.ask("GET", "/me").text
 
 
-def test_the_administrator_of_the_secrets_file_is_not_removed(api: ApiServer) -> None:
-    answer = api.ask("DELETE", f"/v1/users/{ADMIN[0]}")
-    assert answer.status_code == 409
-    assert "secrets.json" in answer.json()["detail"]
+def test_what_the_secrets_file_would_undo_is_refused(
+    api: ApiServer, browsers: Mapping[Role, Browser]
+) -> None:
+    new = "a password that would be undone"
+    for method, path, body in (
+        ("DELETE", f"/v1/users/{ADMIN[0]}", None),
+        ("PATCH", f"/v1/users/{ADMIN[0]}", {"password": new}),
+        ("PUT", "/v1/users/me/password", {"old": ADMIN[1], "new": new}),
+    ):
+        answer = api.ask(method, path, json=body)
+        assert answer.status_code == 409, path
+        assert "secrets.json" in answer.json()["detail"]
+    page = browsers["admin"].ask("POST", f"/accounts/{ADMIN[0]}/password", data={"password": new})
+    assert "secrets.json" in page.text
+    assert Browser(api).log_in(ADMIN[0], new).status_code == 401
+    assert Browser(api).log_in(*ADMIN).status_code == 303
 
 
 def test_ones_own_password_needs_the_old_one(api: ApiServer, api_record: Record) -> None:

@@ -119,6 +119,14 @@ async def proof_of(request: Request) -> Proof:
     return cast(Proof, request.state.proof)
 
 
+async def owner_of(request: Request) -> User:
+    """The caller, by a session or a token that may do all that the account may; raises NotAllowed."""
+    proof = cast(Proof, request.state.proof)
+    if proof.is_narrow:
+        raise NotAllowed("this token has a scope; expected a session, or a token that POST /auth gave")
+    return proof.user
+
+
 async def token_of(request: Request) -> str | None:
     """The token that came with the request; None where a session did."""
     return cast(str | None, request.state.token)
@@ -166,6 +174,7 @@ Caller = Annotated[User, Depends(caller_of)]
 Labeller = Annotated[User, Depends(labeller_of)]
 Operator = Annotated[User, Depends(operator_of)]
 Admin = Annotated[User, Depends(admin_of)]
+Owner = Annotated[User, Depends(owner_of)]
 ProofOf = Annotated[Proof, Depends(proof_of)]
 Token = Annotated[str | None, Depends(token_of)]
 Session = Annotated[str | None, Depends(session_of)]

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, get_args
 
 from core.errors import InvalidRequest
@@ -36,10 +37,14 @@ class Proof:
     ----------
     user : whose it is; with the role that a token's narrower scope leaves.
     password : the digest of the password's stored hash; what is opened on this proof ends with that password.
+    expires : when a token that was shown ends, and what is opened on it at the latest; None for no token.
+    is_narrow : whether a token was shown whose scope is not all that the account may do.
     """
 
     user: User
     password: str
+    expires: datetime | None = None
+    is_narrow: bool = False
 
 
 def lesser(one: Role, other: Role) -> Role:

@@ -28,6 +28,14 @@ class TokenInfo:
     scope: Role | None
 
 
+@dataclass(frozen=True)
+class NewToken:
+    """A token, which is on record by its digest alone, and when it ends."""
+
+    token: str
+    expires: datetime
+
+
 class AccountRepository:
     """The collections `users` and `tokens`; `sessions` end with what they are of.
 
@@ -129,27 +137,33 @@ class AccountRepository:
 
     def log_in(self, name: str, password: str, *, days: float) -> str:
         """A new token; raises as `check` does."""
-        return self.issue(self.check(name, password), days=days)
+        return self.issue(self.check(name, password), days=days).token
 
-    def issue(self, proof: Proof, *, days: float, label: str = "", scope: Role | None = None) -> str:
+    def issue(self, proof: Proof, *, days: float, label: str = "", scope: Role | None = None) -> NewToken:
         """A new token of the account that a proof is of; with a scope it may do no more than that role.
 
-        Worth nothing if the password has changed since the proof was checked.
+        Worth nothing if the password has changed since the proof was checked. On the proof of a token it ends
+        with that at the latest and may do no more.
         """
         token = new_token()
         now = datetime.now(UTC)
+        expires = now + timedelta(days=days)
+        if proof.expires is not None:
+            expires = min(expires, proof.expires)
+        if proof.is_narrow:
+            scope = lesser(scope or ROLES[0], proof.user.role)
         self._tokens.insert_one(
             {
                 "_id": token_digest(token),
                 "user": proof.user.name,
                 "password": proof.password,
                 "created": now,
-                "expires": now + timedelta(days=days),
+                "expires": expires,
                 "label": label,
                 "scope": scope,
             }
         )
-        return token
+        return NewToken(token, expires)
 
     def proof_of(self, token: str) -> Proof:
         """Whose token this is; raises NotAuthenticated when it is unknown, has ended or was revoked."""
@@ -163,7 +177,12 @@ class AccountRepository:
         ):
             raise NotAuthenticated("the token is unknown, expired or revoked; log in again at /auth")
         role = lesser(account["role"], found.get("scope") or ROLES[0])
-        return Proof(User(account["_id"], role), found["password"])
+        return Proof(
+            User(account["_id"], role),
+            found["password"],
+            expires=found["expires"],
+            is_narrow=found.get("scope") is not None,
+        )
 
     def tokens_of(self, name: str) -> list[TokenInfo]:
         """The tokens of one account, newest first."""

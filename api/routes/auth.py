@@ -32,6 +32,8 @@ async def log_in(login: Login, request: Request, services: ServicesOf) -> Grante
 
     def granted() -> str:
         proof = authenticate(services, login.username, login.password, address=address, by="token")
-        return services.record.accounts.issue(proof, days=services.settings.token_days, label="logged in")
+        return services.record.accounts.issue(
+            proof, days=services.settings.token_days, label="logged in"
+        ).token
 
     return Granted(access_token=await services.logins.run(granted))

@@ -5,7 +5,7 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.services import Caller, ProofOf, ServicesOf, Token
+from api.services import Owner, ProofOf, ServicesOf, Token
 from core.errors import NotFound
 from core.user import Role, lesser
 
@@ -42,11 +42,12 @@ class NewToken(BaseModel):
 
     access_token: str
     scope: Role
+    expires: datetime
 
 
 @router.get("")
-def list_tokens(services: ServicesOf, caller: Caller) -> Tokens:
-    """The tokens that the caller's account has."""
+def list_tokens(services: ServicesOf, caller: Owner) -> Tokens:
+    """The tokens that the caller's account has; a token that has a scope does not see them."""
     found = services.record.accounts.tokens_of(caller.name)
     return Tokens(
         tokens=[
@@ -58,11 +59,14 @@ def list_tokens(services: ServicesOf, caller: Caller) -> Tokens:
 
 @router.post("", status_code=201)
 def make_token(wanted: WantedToken, services: ServicesOf, proof: ProofOf) -> NewToken:
-    """A token that may do what its scope and the caller's role may, both."""
+    """A token that may do what its scope and the caller's role may, both.
+
+    Made with a token it ends with that one at the latest; `expires` says when.
+    """
     scope = lesser(proof.user.role, wanted.scope)
-    token = services.record.accounts.issue(proof, days=wanted.days, label=wanted.label, scope=scope)
+    made = services.record.accounts.issue(proof, days=wanted.days, label=wanted.label, scope=scope)
     services.record.audit.note("token made", who=proof.user.name, label=wanted.label, scope=scope)
-    return NewToken(access_token=token, scope=scope)
+    return NewToken(access_token=made.token, scope=scope, expires=made.expires)
 
 
 @router.delete("/current", status_code=204)
@@ -74,7 +78,7 @@ def log_out(services: ServicesOf, token: Token) -> None:
 
 
 @router.delete("/{token_id}", status_code=204)
-def revoke(token_id: str, services: ServicesOf, caller: Caller) -> None:
-    """Revoke one of the caller's tokens."""
+def revoke(token_id: str, services: ServicesOf, caller: Owner) -> None:
+    """Revoke one of the caller's tokens; a token that has a scope revokes itself alone, as `current`."""
     if not services.record.accounts.revoke(caller.name, token_id):
         raise NotFound(f"you have no token with the id {token_id!r}")

@@ -1,6 +1,7 @@
 """Who may ask: logging in, tokens, roles; nobody else but for health."""
 
 import re
+from typing import Any
 
 import pytest
 import requests
@@ -81,6 +82,25 @@ def test_tokens_are_listed_by_an_id_that_is_no_secret_and_revoked_by_it(api: Api
     assert api.ask("DELETE", f"/v1/tokens/{listed[0]['id']}").status_code == 204
     assert api.ask("GET", "/v1/jobs", token=token).status_code == 401
     assert api.ask("DELETE", f"/v1/tokens/{listed[0]['id']}").status_code == 404
+
+
+def test_a_token_with_a_scope_neither_outlives_itself_nor_touches_others(api: ApiServer) -> None:
+    def made(token: str, **wanted: object) -> Any:
+        answer = api.ask("POST", "/v1/tokens", json=wanted, token=token)
+        assert answer.status_code == 201
+        return answer.json()
+
+    own = api.log_in(*ADMIN)
+    parent = made(own, scope="operator", days=1)
+    child = made(parent["access_token"], scope="admin", days=3660)
+    assert (child["scope"], child["expires"][:19]) == ("operator", parent["expires"][:19])
+    listed = api.ask("GET", "/v1/tokens", token=own).json()["tokens"]
+    narrow = child["access_token"]
+    assert api.ask("GET", "/v1/tokens", token=narrow).status_code == 403
+    assert api.ask("DELETE", f"/v1/tokens/{listed[-1]['id']}", token=narrow).status_code == 403
+    assert api.ask("GET", "/me", token=narrow).status_code == 403
+    assert api.ask("DELETE", "/v1/tokens/current", token=narrow).status_code == 204
+    assert api.ask("GET", "/v1/jobs", token=parent["access_token"]).status_code == 200
 
 
 def test_a_viewer_sees_and_may_not_submit_or_cancel(api: ApiServer, api_record: Record) -> None:

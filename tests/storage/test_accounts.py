@@ -71,7 +71,7 @@ def test_a_login_that_overlaps_a_change_of_the_password_opens_nothing(record: Re
         record.accounts.set_password("olga", "a password" if change.startswith("the") else "another password")
     for late in (proof, kept):
         with pytest.raises(NotAuthenticated):
-            record.accounts.proof_of(record.accounts.issue(late, days=1))
+            record.accounts.proof_of(record.accounts.issue(late, days=1).token)
         with pytest.raises(NotAuthenticated):
             record.sessions.proof_of(record.sessions.open(late, days=1))
         with pytest.raises(NotAuthenticated, match="changed meanwhile"):
@@ -123,8 +123,17 @@ def test_a_token_may_do_no_more_than_its_scope_and_its_owner(record: Record) -> 
     record.accounts.add("anna", "a password", "admin")
     record.accounts.add("olga", "a password", "admin")
     proof = record.accounts.check("olga", "a password")
-    narrow = record.accounts.issue(proof, days=1, scope="labeller")
-    wide = record.accounts.issue(proof, days=1, scope="admin")
+    narrow = record.accounts.issue(proof, days=1, scope="labeller").token
+    wide = record.accounts.issue(proof, days=1, scope="admin").token
     assert record.accounts.proof_of(narrow).user.role == "labeller"
     record.accounts.set_role("olga", "viewer")
     assert {record.accounts.proof_of(token).user.role for token in (narrow, wide)} == {"viewer"}
+
+
+def test_a_token_made_with_a_token_ends_with_it_at_the_latest_and_may_do_no_more(record: Record) -> None:
+    record.accounts.add("olga", "a password", "operator")
+    brief = record.accounts.issue(record.accounts.check("olga", "a password"), days=1, scope="viewer")
+    child = record.accounts.issue(record.accounts.proof_of(brief.token), days=3660)
+    briefer = record.accounts.issue(record.accounts.proof_of(brief.token), days=0.5)
+    assert record.accounts.proof_of(child.token).user.role == "viewer"
+    assert briefer.expires < child.expires <= brief.expires

@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from api.routes.tokens import WantedToken, make_token, revoke
 from api.routes.users import OwnPassword, change_own_password
-from api.services import Caller, ProofOf, Services, ServicesOf
+from api.services import Owner, ProofOf, Services, ServicesOf
 from api.web.rendering import page
 from core.errors import CallerError
 from core.user import LONGEST_PASSWORD, ROLES, SHORTEST_PASSWORD, Role, User
@@ -16,7 +16,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/me")
-def me(request: Request, services: ServicesOf, caller: Caller) -> Response:
+def me(request: Request, services: ServicesOf, caller: Owner) -> Response:
     """The page."""
     return _page(request, services, caller)
 
@@ -25,7 +25,7 @@ def me(request: Request, services: ServicesOf, caller: Caller) -> Response:
 async def change_password(
     request: Request,
     services: ServicesOf,
-    caller: Caller,
+    caller: Owner,
     old: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
     new: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
 ) -> Response:
@@ -41,6 +41,7 @@ async def change_password(
 def add_token(
     request: Request,
     services: ServicesOf,
+    caller: Owner,
     proof: ProofOf,
     label: Annotated[str, Form(max_length=100)],
     scope: Annotated[Role, Form()],
@@ -48,11 +49,11 @@ def add_token(
 ) -> Response:
     """Make a token and show it, this once."""
     made = make_token(WantedToken(label=label, scope=scope, days=days), services, proof)
-    return _page(request, services, proof.user, made=made.access_token)
+    return _page(request, services, caller, made=made.access_token)
 
 
 @router.post("/me/tokens/{token_id}/revoke")
-def revoke_token(token_id: str, services: ServicesOf, caller: Caller) -> Response:
+def revoke_token(token_id: str, services: ServicesOf, caller: Owner) -> Response:
     """Revoke one of one's own tokens."""
     revoke(token_id, services, caller)
     return RedirectResponse("/me", 303)

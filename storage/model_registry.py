@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
+from pymongo.read_concern import ReadConcern
 
 from core.decision import checked_threshold, classifier_of
 from core.errors import Conflict, InvalidRequest, Misconfigured, NotFound
@@ -142,7 +143,8 @@ class ModelRegistry:
 
     def turn(self) -> int:
         """How often stages were changed; read before `production` it is never newer than that is."""
-        found = self._service.find_one({"_id": "production"}, {"turn": True})
+        majority = self._service.with_options(read_concern=ReadConcern("majority"))  # as `production` reads
+        found = majority.find_one({"_id": "production"}, {"turn": True})
         return 0 if found is None else int(found.get("turn", 0))
 
     def get(self, version: str) -> ModelCard | None:

@@ -100,6 +100,30 @@ def test_a_job_never_sees_half_of_a_promotion(record: Record) -> None:
     assert len(seen) == 2
 
 
+def test_the_number_of_a_promotion_is_not_seen_before_what_it_put_into_production(record: Record) -> None:
+    add(record, "rb@1", "production")
+    add(record, "rb@2")
+    seen: set[tuple[int, str]] = set()
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            turn, production = record.models.turn(), record.models.production()
+            if record.models.turn() == turn:
+                seen.add((turn, *production))
+
+    readers = [threading.Thread(target=look) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for n in range(20):
+        record.models.promote(f"rb@{2 - n % 2}", by="me", even_if_worse=True)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert len(seen) > 1
+    assert seen <= {(turn, f"rb@{1 + turn % 2}") for turn in range(21)}
+
+
 def test_promotions_at_once_leave_one_in_production(record: Record) -> None:
     versions = [f"rb@{n}" for n in range(1, 6)]
     for version in versions:

@@ -48,19 +48,34 @@ def set_production(
 
     Where the job has other versions than those in production, and some of them, what it lacks is looked for
     on record. Scores of versions that a promotion has replaced since the job was accepted fill in where there
-    are no fields: `versions` says whose they are, and they give way to those in production now.
+    are no fields: `versions` says whose they are, and they give way to those in production now. So they do where
+    the promotion came while this was written.
     """
     if not scores:
         return
+    turn, overtaken = record.models.turn(), False
+    while _write_production(record, versions, scores, overtaken=overtaken):
+        now = record.models.turn()
+        if now == turn:
+            return
+        turn, overtaken = now, True  # and its pass may have come by these cutouts already
+
+
+def _write_production(
+    record: Record, versions: Sequence[str], scores: Mapping[str, Mapping[str, float]], *, overtaken: bool
+) -> bool:
+    """Whether there was anything to write; where a promotion has `overtaken` it, what is on record counts."""
     production = record.models.production()
     shared = set(versions) & set(production)
     current = scores if set(versions) == set(production) else {}
-    if shared and not current:
+    if not current and (shared or overtaken):
         current = complete_scores(record, production, scores)
     record.cutouts.set_production(production_fields(record.models, current) if current else {})
     rest = {cutout: found for cutout, found in scores.items() if cutout not in current}
-    if rest and record.models.were_production(versions):
-        record.cutouts.set_production(production_fields(record.models, rest), where_none=True)
+    if not rest or not record.models.were_production(versions):
+        return bool(current)
+    record.cutouts.set_production(production_fields(record.models, rest), where_none=True)
+    return True
 
 
 def complete_scores(

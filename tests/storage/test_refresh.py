@@ -1,7 +1,11 @@
 """What a promotion makes of cutouts that have the scores already."""
 
+from typing import Any
+
+import pytest
+
 from core.outcome import Outcome
-from storage.cutouts import CutoutRecord
+from storage.cutouts import CutoutRecord, CutoutRepository
 from storage.database import Document
 from storage.decisions import production_fields, set_production
 from storage.record import Record
@@ -87,3 +91,28 @@ def test_a_job_with_one_of_the_versions_in_production_finds_the_others_on_record
     set_production(record, (NEW,), {name(0): {NEW: 0.6}, "never seen": {NEW: 0.6}})
     assert fields(record, 0) == (0.6, NEW, 0.6, True)
     assert "rb" not in (record.cutouts.get("never seen") or {"rb": None})
+
+
+@pytest.mark.parametrize("versions", [(OLD, SL), (OLD,)])
+def test_what_a_worker_writes_late_does_not_put_an_earlier_production_back(
+    record: Record, monkeypatch: pytest.MonkeyPatch, versions: tuple[str, ...]
+) -> None:
+    """A promotion and all of its pass, between what the worker has read and what it writes."""
+    filled(record)
+    if SL not in versions:
+        record.database["models"].update_one({"_id": SL}, {"$set": {"stage": "archived"}})
+    write = CutoutRepository.set_production
+    promoted: list[int] = []
+
+    def write_late(*given: Any, **options: Any) -> None:
+        if not promoted:
+            record.models.promote(NEW, by="me", even_if_worse=True)
+            promoted.append(refresh_production(record, for_s=9))
+        write(*given, **options)
+
+    monkeypatch.setattr(CutoutRepository, "set_production", write_late)
+    scores = dict.fromkeys(versions, 0.3)
+    set_production(record, versions, {name(n): scores for n in range(N)})
+    assert promoted == [16]
+    assert fields(record, 3)[:2] == (0.15, NEW)
+    assert fields(record, 5)[:2] == (0.3, OLD)  # nothing by the new one

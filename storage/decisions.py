@@ -48,8 +48,8 @@ def set_production(
 
     Where the job has other versions than those in production, and some of them, what it lacks is looked for
     on record. Scores of versions that a promotion has replaced since the job was accepted fill in where there
-    are no fields: `versions` says whose they are, and they give way to those in production now. So they do where
-    the promotion came while this was written.
+    are no fields: `versions` says whose they are, and they give way to those in production now, also where
+    the promotion came while they were written.
     """
     if not scores:
         return

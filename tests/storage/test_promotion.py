@@ -108,9 +108,9 @@ def test_the_number_of_a_promotion_is_not_seen_before_what_it_put_into_productio
 
     def look() -> None:
         while not stop.is_set():
-            turn, production = record.models.turn(), record.models.production()
+            turn, (production,) = record.models.turn(), record.models.production()
             if record.models.turn() == turn:
-                seen.add((turn, *production))
+                seen.add((turn, production))
 
     readers = [threading.Thread(target=look) for _ in range(3)]
     for reader in readers:

@@ -48,6 +48,7 @@ class AccountRepository:
         self._tokens = database["tokens"]
         self._sessions = database["sessions"]
         self._service = database["service"]
+        self._projects = database["projects"]
         self._client = database.client
 
     def add(self, name: str, password: str, role: Role) -> User:
@@ -84,7 +85,10 @@ class AccountRepository:
         return User(name, found["role"])
 
     def remove(self, name: str) -> None:
-        """Remove an account, its tokens and sessions; raises NotFound, and Conflict for the last admin."""
+        """Remove an account, its tokens, sessions and its place in projects; what it labelled stays.
+
+        Raises NotFound, and Conflict for the last admin.
+        """
 
         def body(session: ClientSession) -> None:
             self._keep_an_admin(name, session)
@@ -93,6 +97,7 @@ class AccountRepository:
 
         self._in_transaction(body)
         self._revoke_all(name)
+        self._projects.update_many({"members.user": name}, {"$pull": {"members": {"user": name}}})
 
     def set_role(self, name: str, role: Role) -> Role:
         """Give an account another role, at once; returns the one before. Raises as `remove` does."""

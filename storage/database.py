@@ -69,6 +69,18 @@ INDEXES: dict[str, list[IndexModel]] = {
     "labels": [
         IndexModel([("_id.classifier", ASCENDING), ("_id.cutout", ASCENDING), ("_id.person", ASCENDING)])
     ],
+    "projects": [IndexModel([("members.user", ASCENDING)])],
+    "label_datasets": [IndexModel([("project", ASCENDING), ("created", ASCENDING)])],
+    "label_items": [IndexModel([("_id.dataset", ASCENDING), ("name", ASCENDING)])],
+    "label_faults": [IndexModel([("dataset", ASCENDING), ("name", ASCENDING)])],
+    "label_events": [
+        IndexModel([("_id.dataset", ASCENDING), ("_id.person", ASCENDING), ("item", ASCENDING)]),
+        IndexModel([("_id.dataset", ASCENDING), ("received", ASCENDING)]),
+    ],
+    "label_states": [
+        IndexModel([(key, ASCENDING) for key in ("_id.dataset", "labelled", "_id.item", "_id.person")]),
+        IndexModel([("_id.dataset", ASCENDING), ("classes", ASCENDING)]),
+    ],
     "night_files": [
         IndexModel(
             [(f"_id.{key}", ASCENDING) for key in ("night", "kind", "name", "sha256")], name="of_night"
@@ -112,6 +124,7 @@ INDEXES: dict[str, list[IndexModel]] = {
 PRIVATE = (
     *("users", "tokens", "sessions", "login_failures", "audit"),
     *("guests", "loans", "imports", "import_faults"),
+    *("projects", "label_datasets", "label_items", "label_faults", "label_events", "label_states"),
 )
 """Collections that only the API touches: a worker on an invited host may neither read nor write them."""
 SHARED = (*(name for name in INDEXES if name not in PRIVATE), "nights", "service")

@@ -17,6 +17,8 @@ from storage.datasets import DataSetRepository
 from storage.guests import GuestRepository
 from storage.imports import ImportRepository
 from storage.jobs import JobRepository
+from storage.label_datasets import LabelDatasetRepository
+from storage.label_events import LabelEventRepository
 from storage.labels import LabelRepository
 from storage.loans import LoanRepository
 from storage.login_attempts import LoginAttempts
@@ -24,6 +26,7 @@ from storage.model_registry import ModelRegistry
 from storage.nights import NightRepository
 from storage.outcomes import OutcomeRepository
 from storage.packs import PackRepository
+from storage.projects import ProjectRepository
 from storage.sessions import SessionRepository
 from storage.shards import ShardRepository
 from storage.trainings import TrainingRepository
@@ -43,6 +46,9 @@ class Record:
     trainings: TrainingRepository
     datasets: DataSetRepository
     labels: LabelRepository
+    projects: ProjectRepository
+    label_datasets: LabelDatasetRepository
+    label_events: LabelEventRepository
     nights: NightRepository
     imports: ImportRepository
     packs: PackRepository
@@ -94,6 +100,9 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         trainings=TrainingRepository(database, lease_s=settings.scoring.lease_s),
         datasets=DataSetRepository(database),
         labels=LabelRepository(database),
+        projects=ProjectRepository(database),
+        label_datasets=LabelDatasetRepository(database),
+        label_events=LabelEventRepository(database),
         nights=NightRepository(database),
         imports=ImportRepository(database),
         packs=PackRepository(database),

@@ -3,9 +3,18 @@
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from core.errors import Misconfigured
@@ -42,13 +51,24 @@ class FlowerSecrets(BaseModel):
 
 
 class Secrets(BaseModel):
-    """`secrets.json`, in the shape that the predecessor published; the last two are ours and optional."""
+    """`secrets.json`, in the shape that the predecessor published; the last three are ours and optional."""
 
     model_config = ConfigDict(extra="ignore")
     database: DatabaseSecrets
     kowalski: Account = Account()
     redis_password: SecretStr | None = None
     flower: FlowerSecrets | None = None
+    metrics_token: SecretStr | None = Field(None, description="by which a collector may read metrics")
+
+    @property
+    def accounts(self) -> dict[str, str | None]:
+        """`USER:PASSWORD` for what may stand in braces in the servers' URLs; None where there is none."""
+        password = self.redis_password.get_secret_value() if self.redis_password else None
+        database = (self.database.admin_username, self.database.admin_password.get_secret_value())
+        return {
+            "{database}": ":".join(quote(part, safe="") for part in database),
+            "{redis}": password and f":{quote(password, safe='')}",
+        }
 
 
 class Limits(BaseModel):
@@ -122,9 +142,13 @@ class Settings(BaseSettings):
     state_dir: Path = Path(".state")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
-    mongo_url: SecretStr | None = Field(None, description="a replica set; none: the embedded server")
+    mongo_url: SecretStr | None = Field(
+        None, description="a replica set; {database}@HOST: the secrets' account; none: the embedded server"
+    )
     mongo_database: str = "deep_asteroids"
-    redis_url: SecretStr | None = Field(None, description="none: the embedded server")
+    redis_url: SecretStr | None = Field(
+        None, description="{redis}@HOST: with the secrets' password; none: the embedded server"
+    )
     blob_url: str | None = Field(
         None,
         description="an fsspec URL, or https://…/v1/blobs of an API; none: a folder in state_dir",
@@ -187,6 +211,15 @@ class Settings(BaseSettings):
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, JsonConfigSettingsSource(settings_cls, json_file=CONFIG_FILE)
 
+    @model_validator(mode="after")
+    def _fill_in(self) -> Self:
+        """Put accounts where the URLs name them, so that no password has to stand in the environment."""
+        for field in ("mongo_url", "redis_url"):
+            url: SecretStr | None = getattr(self, field)
+            if url is not None and "{" in url.get_secret_value():
+                object.__setattr__(self, field, _filled(url, self.secrets, f"DA_{field.upper()}"))
+        return self
+
     @cached_property
     def secrets(self) -> Secrets:
         """The secrets. No secret has a default: raises Misconfigured when the file is absent or malformed."""
@@ -226,6 +259,16 @@ def read_secrets(path: Path) -> Secrets:
         raise Misconfigured(f"no secrets file at {path}; expected JSON of the shape {shape}") from error
     except (ValueError, OSError) as error:
         raise Misconfigured(f"{path} can't be read as secrets; expected JSON of the shape {shape}") from error
+
+
+def _filled(url: SecretStr, secrets: Secrets, name: str) -> SecretStr:
+    text = url.get_secret_value()
+    for place, account in secrets.accounts.items():
+        if place in text:
+            if account is None:
+                raise Misconfigured(f"{name} has {place} in it, and the secrets file holds no such account")
+            text = text.replace(place, account)
+    return SecretStr(text)
 
 
 def _required(url: SecretStr | None, name: str) -> str:

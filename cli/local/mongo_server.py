@@ -3,29 +3,23 @@
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
-
-from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
 
 from cli.local.binaries import find_mongod
 from cli.local.embedded import EmbeddedServer
 from cli.local.ports import LOOPBACK
 from cli.local.private_files import private_folder, write_private
+from cli.local.replica_set import ReplicaSetOfOne
 
 REPLICA_SET = "streaks"
-AUTHENTICATION_FAILED = 18
-NOT_YET_INITIALIZED = 94
 
 
 class EmbeddedMongo(EmbeddedServer):
     """A mongod that keeps what it acknowledged with `w: majority`, which nobody enters without a password.
 
-    Each start takes the same steps, each of which is harmless when it has been done before: so a start may be
-    killed anywhere and the next one completes it, and a changed user or password is taken over. The steps are
-    taken as mongod's internal user, whose password is the key file; so the localhost exception, through which
-    anybody on the machine could make the first account, is off.
+    Each start takes the steps of `ReplicaSetOfOne`, so it may be killed anywhere and the next one completes
+    it, and a changed user or password is taken over. The localhost exception, through which anybody on the
+    machine could make the first account, is off.
 
     Parameters
     ----------
@@ -78,67 +72,6 @@ class EmbeddedMongo(EmbeddedServer):
 
     def is_ready(self) -> bool:
         """Take the next step: a set of one at this address, a primary, an administrator who can log in."""
-        client = self._connect("__system", self._key_file.read_text("ascii"), "local")
-        try:
-            with client:
-                if not self._is_primary_here(client):
-                    return False
-                self._ensure_administrator(client)
-                return True
-        except OperationFailure as error:
-            if error.code == NOT_YET_INITIALIZED:  # still reading its configuration
-                return False
-            raise
-        except PyMongoError:  # not up yet, or it closed the connections as it changed its state
-            return False
-
-    def _connect(self, user: str, password: str, source: str) -> MongoClient[dict[str, Any]]:
-        return MongoClient(
-            LOOPBACK,
-            self.port,
-            username=user,
-            password=password,
-            authSource=source,
-            authMechanism="SCRAM-SHA-256",
-            directConnection=True,
-            serverSelectionTimeoutMS=1000,
-            connectTimeoutMS=1000,
-            socketTimeoutMS=20000,
-        )
-
-    def _is_primary_here(self, client: MongoClient[dict[str, Any]]) -> bool:
-        """Whether it is the primary at this port; else start it on the way."""
-        here = f"{LOOPBACK}:{self.port}"
-        configuration = client.local["system.replset"].find_one()
-        if configuration is None:
-            members = [{"_id": 0, "host": here}]
-            client.admin.command({"replSetInitiate": {"_id": REPLICA_SET, "members": members}})
-            return False
-        if configuration["members"][0]["host"] != here:
-            configuration["members"][0]["host"] = here
-            configuration["version"] += 1
-            client.admin.command({"replSetReconfig": configuration, "force": True})
-            return False
-        return bool(client.admin.command("hello").get("isWritablePrimary"))
-
-    def _ensure_administrator(self, client: MongoClient[dict[str, Any]]) -> None:
-        if self._can_log_in():
-            return
-        exists = client.admin.command("usersInfo", self._user)["users"]
-        client.admin.command(
-            "updateUser" if exists else "createUser",
-            self._user,
-            pwd=self._password,
-            roles=["root"],
-            writeConcern={"w": "majority", "j": True},
-        )
-
-    def _can_log_in(self) -> bool:
-        try:
-            with self._connect(self._user, self._password, "admin") as client:
-                client.admin.command("ping")
-        except OperationFailure as error:
-            if error.code == AUTHENTICATION_FAILED:
-                return False
-            raise
-        return True
+        key = self._key_file.read_text("ascii")
+        account = {"user": self._user, "password": self._password}
+        return ReplicaSetOfOne(REPLICA_SET, LOOPBACK, self.port, key=key, **account).advance()

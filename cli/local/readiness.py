@@ -48,6 +48,6 @@ def has_workers(port: int, wanted: int = 1, *, host: str = LOOPBACK) -> bool:
     return isinstance(workers, int) and workers >= wanted
 
 
-def flower_answers(port: int, account: tuple[str, str]) -> bool:
-    """Whether Flower lets this account in."""
-    return ask(port, "/healthcheck", account=account)[0] == http.HTTPStatus.OK
+def flower_answers(port: int, account: tuple[str, str], *, prefix: str = "") -> bool:
+    """Whether Flower, below a prefix of its addresses, lets this account in."""
+    return ask(port, f"{prefix}/healthcheck", account=account)[0] == http.HTTPStatus.OK

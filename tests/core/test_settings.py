@@ -111,3 +111,16 @@ def test_a_family_whose_name_is_taken_or_none_is_refused(name: str, monkeypatch:
     monkeypatch.setenv("DA_FAMILIES", json.dumps({name: {"classes": ["no", "yes"]}}))
     with pytest.raises(Misconfigured, match="a family named"):
         load_settings()
+
+
+def test_urls_get_the_accounts_of_the_secrets_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.json"
+    account = {"admin_username": "me@here", "admin_password": "a/b:c"}
+    file.write_text(json.dumps({"database": account, "redis_password": "x y"}))
+    urls = {"mongo_url": "mongodb://{database}@mongo/?replicaSet=r", "redis_url": "redis://{redis}@redis/0"}
+    settings = load_settings(secrets_file=file, **urls)
+    assert settings.required_mongo_url() == "mongodb://me%40here:a%2Fb%3Ac@mongo/?replicaSet=r"
+    assert settings.required_redis_url() == "redis://:x%20y@redis/0"
+    file.write_text(json.dumps({"database": account}))
+    with pytest.raises(Misconfigured, match=r"DA_REDIS_URL has \{redis\} in it"):
+        load_settings(secrets_file=file, **urls)

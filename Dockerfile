@@ -1,0 +1,27 @@
+# The API, beat, Flower, and workers and trainers on CPUs.
+FROM python:3.11.14-slim-bookworm AS python
+
+# The lock alone: while it does not change, neither does this layer.
+FROM python AS packages
+COPY requirements.txt /tmp/requirements.txt
+RUN python -m venv /opt/venv \
+ && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes \
+      --requirement /tmp/requirements.txt
+
+FROM python
+RUN groupadd --gid 10001 streaks \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/streaks streaks \
+ && install -d -o streaks -g streaks \
+      /var/lib/streaks /var/lib/streaks/blobs /var/lib/streaks/certificates
+COPY --from=packages /opt/venv /opt/venv
+WORKDIR /srv/streaks
+COPY . .
+RUN python -m compileall -q .
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    TF_CPP_MIN_LOG_LEVEL=2 \
+    DA_STATE_DIR=/var/lib/streaks
+USER 10001:10001
+EXPOSE 8000
+CMD ["python", "-m", "uvicorn", "--factory", "api.main:create_app", "--host", "0.0.0.0", "--port", "8000", "--no-access-log"]

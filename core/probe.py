@@ -1,0 +1,25 @@
+"""`python -m core.probe URL`: whether a process of this service is well; the health check of containers."""
+
+import sys
+import urllib.error
+import urllib.request
+
+TIMEOUT_S = 5.0
+
+
+def probe(url: str) -> str | None:
+    """What is wrong there, None for an answer below 400."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S):  # noqa: S310  the operator's own address
+            return None
+    except urllib.error.HTTPError as error:
+        return f"{error.code}: {error.read(2000).decode('utf-8', 'replace')}"
+    except OSError as error:
+        return str(error)
+
+
+if __name__ == "__main__":
+    fault = probe(sys.argv[1])
+    if fault is not None:
+        sys.stderr.write(f"{sys.argv[1]}: {fault}\n")
+        sys.exit(1)

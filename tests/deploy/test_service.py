@@ -1,0 +1,96 @@
+"""A night through the service, each process started by the command and environment of docker-compose.yml."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from cli.local.readiness import flower_answers, has_workers
+from core.settings import Secrets, read_secrets
+from tests.deploy.compose import PORTS, ROOT, Composed
+
+NIGHT = ROOT / "sample" / "night"
+CUTOUTS = len(list((NIGHT / "stamps").rglob("*.jpg")))
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
+    with Composed(tmp_path_factory.mktemp("composed")) as composed:
+        for server in ("redis", "mongo"):
+            composed.start(server)
+        initiate = composed.start("initiate")
+        composed.until(lambda: initiate.poll() == 0, timeout_s=60)
+        for program in ("worker", "beat", "flower", "trainer", "api"):
+            composed.start(program)
+        check = composed.compose["services"]["api"]["healthcheck"]["test"]
+        assert check[0] == "CMD"
+        composed.until(lambda: composed.run("api", check[1:]) == 0, timeout_s=60)
+        yield composed
+
+
+@pytest.fixture(scope="module")
+def secrets(composed: Composed) -> Secrets:
+    return read_secrets(composed.secrets / "secrets.json")
+
+
+def command(composed: Composed, secrets: Secrets, *words: str) -> "subprocess.CompletedProcess[str]":
+    account = secrets.database
+    login = {"DA_USER": account.admin_username, "DA_PASSWORD": account.admin_password.get_secret_value()}
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *words, "--server", composed.url("api"), "--json"],
+        cwd=ROOT,
+        env=os.environ | login,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def test_a_night_is_scored_through_the_processes_of_the_compose_file(
+    composed: Composed, secrets: Secrets
+) -> None:
+    composed.until(lambda: has_workers(composed.ports[PORTS["api"]]), timeout_s=120)
+    ingested = command(composed, secrets, "nights", "ingest", str(NIGHT))
+    assert ingested.returncode == 0, ingested.stdout
+    (night,) = json.loads(ingested.stdout)["nights"]
+    (job,) = night["jobs"]
+    assert command(composed, secrets, "jobs", "watch", job).returncode == 0
+    shown = json.loads(command(composed, secrets, "nights", "show", night["night"]).stdout)
+    assert {n["scored"] + n["rejected"] for n in shown["scores"].values()} == {CUTOUTS}
+    assert len(shown["scores"]) == 2
+    assert requests.get(f"{composed.url('api')}/readyz", timeout=30).json()["ready"]
+
+
+def test_the_trainer_takes_a_training(composed: Composed, secrets: Secrets) -> None:
+    words = ("train", "rb", "--dataset", "rb-2018.9", "--architecture", "vgg6", "--no-wait")
+    accepted = json.loads(command(composed, secrets, *words).stdout)
+    job = accepted.get("job") or accepted["id"]
+
+    def state() -> str:
+        return str(json.loads(command(composed, secrets, "jobs", "show", job).stdout)["state"])
+
+    composed.until(lambda: state() == "running", timeout_s=60)
+    assert command(composed, secrets, "jobs", "cancel", job).returncode == 0
+
+
+def test_flower_is_behind_its_login_below_its_prefix(composed: Composed, secrets: Secrets) -> None:
+    assert secrets.flower is not None
+    account = (secrets.flower.user, secrets.flower.password.get_secret_value())
+    url = f"{composed.url('flower')}/flower/api/workers?refresh=1"
+    composed.until(
+        lambda: flower_answers(composed.ports[PORTS["flower"]], account, prefix="/flower"), timeout_s=30
+    )
+    assert requests.get(url, timeout=30).status_code == 401
+    assert any(name.startswith("score-") for name in requests.get(url, auth=account, timeout=30).json())
+
+
+def test_each_process_ends_by_itself_within_its_grace(composed: Composed) -> None:
+    programs = [name for name in composed.processes if name not in ("mongo", "redis")]
+    ended = {name: composed.end(name) for name in reversed(programs)}
+    assert ended.pop("api") in (0, -15)  # uvicorn raises the signal again when it is done
+    assert set(ended.values()) == {0}

@@ -20,6 +20,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("jd", ASCENDING), ("plausible", ASCENDING), ("streakid", ASCENDING)]),
         IndexModel([("rb", ASCENDING), ("_id", ASCENDING)]),  # Results: pages by score of all nights...
         IndexModel([("night", ASCENDING), ("rb", ASCENDING), ("_id", ASCENDING)]),  # ...and of one
+        IndexModel([("plausible", ASCENDING), ("rb", ASCENDING), ("_id", ASCENDING)]),  # the few, or the rest
         IndexModel([("midpoint_coordinates.radec_geojson", GEOSPHERE)]),
         IndexModel(
             [("decided_by", ASCENDING)],

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from math import nextafter
 from typing import Literal, get_args
 
+from pymongo.errors import ExecutionTimeout
+
 from core.errors import InvalidRequest
 from core.filters.bind import bind
 from core.filters.bound import BoundFilter
@@ -86,9 +88,9 @@ class GridPage:
 
 @dataclass(frozen=True)
 class Counted:
-    """How many there are; `at_least` where counting stopped early."""
+    """How many there are; `at_least` where counting stopped early, with no number where it took too long."""
 
-    number: int
+    number: int | None
     at_least: bool
 
 
@@ -96,7 +98,7 @@ def read_page(record: Record, sought: Sought, *, after: str | None, limit: int) 
     """At most `limit` cutouts after a place that a page before told.
 
     Fewer though there are more, after a look at LOOKED_AT documents. Raises InvalidRequest for a place that
-    no page told.
+    no page told, and pymongo's ExecutionTimeout where those that are sought are too rare for any index.
     """
     place = None if after is None else _read_place(after, by_outcomes=sought.by_outcomes)
     cutouts: list[Shown] = []
@@ -114,6 +116,13 @@ def read_page(record: Record, sought: Sought, *, after: str | None, limit: int) 
 
 def count(record: Record, sought: Sought) -> Counted:
     """How many cutouts are sought, as far as it is worth to count."""
+    try:
+        return _counted(record, sought)
+    except ExecutionTimeout:
+        return Counted(None, at_least=True)
+
+
+def _counted(record: Record, sought: Sought) -> Counted:
     collection, query = "cutouts", cutouts_query(sought, None)[0]
     if sought.by_outcomes:
         collection, query = "outcomes", outcomes_query(sought, None)[0]

@@ -38,7 +38,7 @@ class Controls(BaseModel):
     rejection: Annotated[str | None, Field(max_length=64), _Optional] = None
     ra: Annotated[float | None, Field(ge=0, lt=360), _Optional] = None
     dec: Annotated[float | None, Field(ge=-90, le=90), _Optional] = None
-    radius: Annotated[float | None, Field(gt=0, le=36_000), _Optional] = None
+    radius: Annotated[float | None, Field(ge=0.001, le=36_000), _Optional] = None
     filter: Annotated[str, Field(max_length=MAX_LENGTH)] = ""
     order: Order = "high"
     size: Annotated[int, Field(ge=1, le=1000)] = 120

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pymongo.errors import ExecutionTimeout
 
 from core.errors import InvalidRequest
 from core.job import Rejection
 from core.outcome import Outcome
 from storage.database import Document
-from storage.grid import ANY, ORDERS, Order, Sought, count, cutouts_query, outcomes_query, read_page
+from storage.grid import ANY, ORDERS, Counted, Order, Sought, count, cutouts_query, outcomes_query, read_page
 from storage.record import Record
 from storage.selection import bound_text
 from tests.record import register
@@ -132,6 +133,14 @@ def test_counting_counts_what_pages_show_and_says_when_it_stopped(
     assert len(walk(scored, Sought(text=text))) == len([n for n in range(17, 60) if n % 7])
 
 
+def test_what_takes_too_long_to_count_is_many(scored: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: object, **__: object) -> None:
+        raise ExecutionTimeout("operation exceeded time limit", 50)
+
+    monkeypatch.setattr("pymongo.synchronous.collection.Collection.count_documents", late)
+    assert count(scored, Sought()) == Counted(None, at_least=True)
+
+
 @pytest.mark.parametrize(
     "place", ["", "x", "WzAuNSwgM10", "W10", "bnVsbA", "WzEsIHsiJGd0IjogMX1d", "W3siJGd0IjoxfSwgImEiXQ"]
 )
@@ -158,8 +167,9 @@ def test_a_page_by_score_reads_an_index_in_its_order(scored: Record, exact: Docu
 
 def test_a_page_by_another_order_or_by_outcomes_reads_an_index_in_its_order(scored: Record) -> None:
     for order in ORDERS:
-        query, keys = cutouts_query(Sought(order=order), None)
-        assert explained(scored, "cutouts", query, keys, limit=5) <= 6
+        for exact in ({}, {"plausible": True}, {"plausible": False}):
+            query, keys = cutouts_query(Sought(exact, order=order), None)
+            assert explained(scored, "cutouts", query, keys, limit=5) <= 6, exact
     for sought in (Sought(version=OLD), Sought(version=RB, rejection=ANY)):
         query, keys = outcomes_query(sought, None)
         assert explained(scored, "outcomes", query, keys, limit=5) <= 6

@@ -48,4 +48,6 @@ def counted(services: ServicesOf, caller: Caller, controls: ControlsOf) -> HTMLR
         found = count(services.record, sought(services.record, controls))
     except InvalidRequest:
         return HTMLResponse("–")
+    if found.number is None:
+        return HTMLResponse("many")
     return HTMLResponse(f"{found.number:,}{' or more' if found.at_least else ''}")

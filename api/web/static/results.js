@@ -23,11 +23,12 @@ function address(path) {
 async function ask(path, signal) {
   const answer = await fetch(path, { headers: { Accept: "text/html", "HX-Request": "true" }, signal });
   if (answer.headers.has("HX-Redirect")) location.assign(answer.headers.get("HX-Redirect"));
-  return answer.text();
+  return { ok: answer.ok, text: await answer.text() };
 }
 
 async function count(signal) {
-  counted.textContent = await ask(address("/results/count"), signal);
+  const answer = await ask(address("/results/count"), signal);
+  counted.textContent = answer.ok ? answer.text : "–";
 }
 
 /** A control was moved: count at once; once it rests, show, too. */
@@ -38,8 +39,9 @@ async function changed({ atRest }) {
   try {
     if (atRest) {
       const here = address("/results");
-      pictures.innerHTML = await ask(here, signal); // rendered and escaped by the server
-      history.replaceState(null, "", here);
+      const answer = await ask(here, signal);
+      pictures.innerHTML = answer.text; // rendered and escaped by the server, also where it says what is wrong
+      if (answer.ok) history.replaceState(null, "", here);
       select(null);
     }
     await new Promise((done) => setTimeout(done, 80));

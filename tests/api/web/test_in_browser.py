@@ -103,6 +103,18 @@ def test_a_filter_that_is_none_is_told_where_it_was_typed(visit: Visit) -> None:
     expect(page.locator(".fault")).to_contain_text("filter")
 
 
+def test_a_control_out_of_its_range_is_told_where_pictures_were(visit: Visit) -> None:
+    page = visit.open(RESULTS)
+    counted(page)
+    page.locator("summary").click()
+    page.locator("input[name=radius]").fill("0")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pictures .fault")).to_contain_text("radius")
+    expect(page.locator("[data-count]")).to_have_text("–")
+    assert "radius" not in page.url
+    visit.faults.clear()  # the browser's own line about the status
+
+
 def test_pages_have_no_serious_fault_of_accessibility(visit: Visit, sample_night: list[str]) -> None:
     for path in (
         RESULTS,

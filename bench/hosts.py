@@ -9,6 +9,7 @@ so and is skipped.
 """
 
 import argparse
+import math
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from bench.cutout_files import jpegs, write_zip
+from bench.grey_worker import BATCH
 from bench.namespaces import ADDRESS, HUB, Network, why_not
 from bench.tally import Tally, compare, owed, tally
 from bench.verdict import conclude
@@ -48,6 +50,9 @@ HOSTS = ("a", "b")
 POLL_S = 0.05
 STOP_S = 60.0
 SHOWN = 10
+SHARD = 16
+A_CUT, B_CUT, BOTH_CUT = 1 / 3, 2.5, 1 / 2
+"""How long hosts are cut off, in leases."""
 WRITTEN = ("jobs", "shards", "cutouts", "outcomes")
 
 
@@ -57,12 +62,14 @@ def main() -> int:
     parser.add_argument("--cutouts", type=int, default=800)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lease", type=float, default=6.0, help="seconds of a lease")
-    parser.add_argument("--batch", type=float, default=0.4, help="seconds that a batch of 8 takes")
+    parser.add_argument("--batch", type=float, default=0.4, help=f"seconds that a batch of {BATCH} takes")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for each run")
     parser.add_argument("--json", action="store_true")
     # For the process on the hub: which one has made the network.
     parser.add_argument("--owner", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.cutouts < (fewest := fewest_cutouts(args.lease, args.batch)):
+        parser.error(f"{args.cutouts} cutouts are scored before the links are cut; expected {fewest} or more")
     if args.owner is not None:
         return _on_hub(args)
     if (reason := why_not()) is not None:
@@ -82,6 +89,11 @@ def main() -> int:
             _await_end(inner, hurry)
 
 
+def fewest_cutouts(lease_s: float, batch_s: float) -> int:
+    """What one host scores while the other is cut off, and a few shards for the cut of both."""
+    return math.ceil((A_CUT + B_CUT) * lease_s * BATCH / batch_s) + 4 * SHARD
+
+
 def _await_end(process: subprocess.Popen[bytes], hurry: threading.Event) -> None:
     """Return when it has ended; kills it after a minute, or when there is a hurry."""
     deadline = time.monotonic() + STOP_S
@@ -99,7 +111,7 @@ def _on_hub(args: argparse.Namespace) -> int:
         "DA_SCORING__LEASE_S": str(args.lease),
         "DA_SCORING__HEARTBEAT_S": str(args.lease / 4),
         "DA_SCORING__SWEEP_S": str(args.lease / 4),
-        "DA_SCORING__SHARD_SIZE": "16",
+        "DA_SCORING__SHARD_SIZE": str(SHARD),
         "BENCH_BATCH_S": str(args.batch),
     }
     network = Network(HOSTS, owner=args.owner)
@@ -148,12 +160,12 @@ class Cuts:
 
     def make(self, until: float) -> None:
         """Cut host a for a part of a lease, b for more than two while it holds one, both for half of one."""
-        self._await({"state": "leased", "worker": "a"}, until)
-        self._cut(("a",), self._lease_s / 3)
-        self._await({"state": "leased", "worker": "b"}, until)
-        self._cut(("b",), 2.5 * self._lease_s)
-        self._await({"state": "leased", "worker": "a"}, until)
-        self._cut(HOSTS, self._lease_s / 2)
+        self._await("a", until)
+        self._cut(("a",), A_CUT)
+        self._cut_off_holding("b", until)
+        self._cut(("b",), B_CUT)
+        self._await("a", until)
+        self._cut(HOSTS, BOTH_CUT)
 
     def back_s(self) -> dict[str, float | None]:
         """Seconds from a host's last mending until it had scored again; None where it never did."""
@@ -164,16 +176,26 @@ class Cuts:
             found[host] = None if first is None else round((first["at"] - mended).total_seconds(), 1)
         return found
 
-    def _await(self, shard: dict[str, str], until: float) -> None:
-        """Return when there is such a shard, or when no work is left."""
-        shards = self._record.database["shards"]
-        while shards.find_one(shard) is None and shards.find_one({"state": {"$ne": "done"}}) is not None:
+    def _await(self, host: str, until: float) -> None:
+        """Return when a host holds a lease, or when no work is left."""
+        while not self._holds(host) and self._is_work_left():
             if time.monotonic() > until:
-                raise TimeoutError(f"no shard with {shard}")
+                raise TimeoutError(f"{host} took no shard")
             time.sleep(POLL_S / 5)
 
-    def _cut(self, hosts: Sequence[str], seconds: float) -> None:
-        self.idle += self._record.database["shards"].find_one({"state": {"$ne": "done"}}) is None
+    def _cut_off_holding(self, host: str, until: float) -> None:
+        """Cut a host off that holds a lease then: what it was closing just now was not in time."""
+        while self._is_work_left():
+            self._await(host, until)
+            self._network.cut(host)
+            time.sleep(POLL_S)  # what it had sent has come
+            if self._holds(host):
+                return
+            self._network.mend(host)
+
+    def _cut(self, hosts: Sequence[str], leases: float) -> None:
+        seconds = leases * self._lease_s
+        self.idle += not self._is_work_left()
         for host in hosts:
             self._network.cut(host)
         time.sleep(seconds)
@@ -181,6 +203,12 @@ class Cuts:
             self._network.mend(host)
             self._mended[host] = datetime.now(UTC)
         self.made.append(f"{' and '.join(hosts)} for {seconds:.1f} s")
+
+    def _holds(self, host: str) -> bool:
+        return self._record.database["shards"].find_one({"state": "leased", "worker": host}) is not None
+
+    def _is_work_left(self) -> bool:
+        return self._record.database["shards"].find_one({"state": {"$ne": "done"}}) is not None
 
 
 @contextmanager
@@ -243,7 +271,8 @@ def _conclude(args: argparse.Namespace, calm: Run, rough: Run, cuts: Cuts, recor
     lost = found.lost + owed(calm.told, files, record.models.production())
     again = record.database["shards"].count_documents({"attempts": {"$gt": 1}})
     back = cuts.back_s()
-    kept = not (lost or found.double or found.different or cuts.idle or None in back.values()) and again > 0
+    missed = _untried(cuts, again, back)
+    kept = not (lost or found.double or found.different or missed)
     details: dict[str, object] = {
         "cutouts": args.cutouts,
         "cut off": "; ".join(cuts.made),
@@ -260,7 +289,18 @@ def _conclude(args: argparse.Namespace, calm: Run, rough: Run, cuts: Cuts, recor
         f"{len(cuts.made)} cuts, {again} shards claimed again: {len(lost)} lost, {len(found.double)} double, "
         f"{len(found.different)} different"
     )
+    figure = "; ".join([figure, *missed])
     return conclude("hosts", figure, kept=kept, details=details, as_json=args.json)
+
+
+def _untried(cuts: Cuts, again: int, back: Mapping[str, float | None]) -> list[str]:
+    """What a run was to try and did not come to."""
+    missed = [f"{host} scored nothing once it was connected again" for host, s in back.items() if s is None]
+    if cuts.idle:
+        missed.append(f"no work was left at {cuts.idle} of the cuts")
+    if not again:
+        missed.append("no lease was lost")
+    return missed
 
 
 def _say(sentence: str) -> None:

@@ -65,6 +65,13 @@ def test_nothing_is_lost_when_hosts_are_cut_off() -> None:
     assert namespaces(run.pid) == []
 
 
+def test_too_few_cutouts_to_try_it_are_refused() -> None:
+    command = [sys.executable, "-m", "bench.hosts", "--cutouts", "120"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert told.returncode == 2
+    assert "120 cutouts are scored before the links are cut; expected 404 or more" in told.stderr
+
+
 def test_interrupted_it_leaves_neither_processes_nor_namespaces(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "bench.hosts", *SHORT],

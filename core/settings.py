@@ -22,6 +22,7 @@ from core.family import FAMILIES, NAME, RESERVED, Family
 from core.gpus import WANTED
 from core.instrument import DEFAULT_INSTRUMENT, Instrument
 from core.legacy import is_legacy
+from core.station import Station
 
 CONFIG_FILE = Path("config.json")
 
@@ -172,6 +173,7 @@ class Settings(BaseSettings):
     references: References = References()
     scoring: Scoring = Scoring()
     training: Training = Training()
+    station: Station = Field(Station(), description="the header of reports of accepted streaks")
     families: dict[str, Family] = Field(
         dict(FAMILIES), description="of networks, beside rb and sl: what their scores mean"
     )

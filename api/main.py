@@ -9,6 +9,7 @@ from fastapi.security import HTTPBearer
 from api.answers import install_answers
 from api.gate import Gate
 from api.routes import (
+    ades,
     auth,
     blobs,
     cutouts,
@@ -30,6 +31,7 @@ from api.routes import (
     tokens,
     training,
     users,
+    verdicts,
     workers,
 )
 from api.services import open_services
@@ -74,6 +76,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         exports,  # before cutouts: `export` is no cutout's id
         listing,
         cutouts,
+        verdicts,
+        ades,
         models,
         model_plots,
         datasets,

@@ -21,6 +21,13 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("rb", ASCENDING), ("_id", ASCENDING)]),  # Results: pages by score of all nights...
         IndexModel([("night", ASCENDING), ("rb", ASCENDING), ("_id", ASCENDING)]),  # ...and of one
         IndexModel([("plausible", ASCENDING), ("rb", ASCENDING), ("_id", ASCENDING)]),  # the few, or the rest
+        *(  # Tonight: those that are plausible, few, as they came, of a night or of the last hours
+            IndexModel(
+                [(key, ASCENDING) for key in ("plausible", *of, "added", "_id")],
+                partialFilterExpression={"plausible": True},
+            )
+            for of in (("night",), ())
+        ),
         IndexModel([("midpoint_coordinates.radec_geojson", GEOSPHERE)]),
         IndexModel(
             [("decided_by", ASCENDING)],
@@ -82,6 +89,10 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([(key, ASCENDING) for key in ("_id.dataset", "labelled", "_id.item", "_id.person")]),
         IndexModel([("_id.dataset", ASCENDING), ("classes", ASCENDING)]),
     ],
+    "verdicts": [
+        IndexModel([(key, ASCENDING) for key in ("cutout", "at", "_id")]),
+        IndexModel([("at", DESCENDING), ("_id", DESCENDING)]),
+    ],
     "night_files": [
         IndexModel(
             [(f"_id.{key}", ASCENDING) for key in ("night", "kind", "name", "sha256")], name="of_night"
@@ -123,7 +134,7 @@ INDEXES: dict[str, list[IndexModel]] = {
 
 
 PRIVATE = (
-    *("users", "tokens", "sessions", "login_failures", "audit"),
+    *("users", "tokens", "sessions", "login_failures", "audit", "verdicts"),
     *("guests", "loans", "imports", "import_faults"),
     *("projects", "label_datasets", "label_items", "label_faults", "label_events", "label_states"),
 )

@@ -30,6 +30,7 @@ from storage.projects import ProjectRepository
 from storage.sessions import SessionRepository
 from storage.shards import ShardRepository
 from storage.trainings import TrainingRepository
+from storage.verdicts import VerdictRepository
 from storage.workers import WorkerRepository
 
 
@@ -49,6 +50,7 @@ class Record:
     projects: ProjectRepository
     label_datasets: LabelDatasetRepository
     label_events: LabelEventRepository
+    verdicts: VerdictRepository
     nights: NightRepository
     imports: ImportRepository
     packs: PackRepository
@@ -103,6 +105,7 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         projects=ProjectRepository(database),
         label_datasets=LabelDatasetRepository(database),
         label_events=LabelEventRepository(database),
+        verdicts=VerdictRepository(database),
         nights=NightRepository(database),
         imports=ImportRepository(database),
         packs=PackRepository(database),

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.job_view import JobView, view_of
 from api.services import Services, ServicesOf
+from api.still_in import is_still_in
 from core.errors import NotFound
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -36,11 +37,11 @@ async def job_events(
     """Events until the job has ended: `progress` with the job as it is, `epoch` with a training's figures.
 
     The id of an event is the number of epochs told so far: with it as Last-Event-ID none is told twice. The
-    last event is `ended`.
+    last event is `ended`, unless the token or the session ends before.
     """
     told = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
     shown: JobView | None = None
-    while not await request.is_disconnected():
+    while await is_still_in(request):
         view = await run_in_threadpool(_view, services, job_id)
         for event in _epochs(view, told):
             yield event

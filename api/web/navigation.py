@@ -20,6 +20,7 @@ class Place:
 
 
 NAVIGATION = (
+    Place("/tonight", "Tonight", "t"),
     Place("/results", "Results", "r"),
     Place("/jobs", "Jobs", "j"),
     Place("/models", "Models", "m"),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -59,7 +60,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {"asset": asset_url, "pages": NAVIGATION}
-    environment.filters |= {"count": _count, "score": _score, "moment": _moment, "night": _night}
+    environment.filters |= {
+        "count": _count,
+        "score": _score,
+        "moment": _moment,
+        "night": _night,
+        "picture": _picture,
+    }
     return environment
 
 
@@ -83,6 +90,12 @@ def _score(score: float | None) -> str:
 def _moment(at: datetime | None) -> str:
     """`2026-11-25 20:14:37`, in UTC, which the page says once."""
     return "–" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _picture(cutout: Mapping[str, Any]) -> str:
+    """Where the picture of a cutout is; kept for ever under the sha256 of its bytes, if that is known."""
+    version = f"?v={cutout['sha256']}" if cutout.get("sha256") else ""
+    return f"/cutouts/{quote(cutout['_id'], safe='')}/picture{version}"
 
 
 def _night(night: str | None) -> str:

@@ -3,9 +3,9 @@
 from fastapi import FastAPI
 
 from api.web import assets
-from api.web.pages import accounts, cutout, home, jobs, login, me, models, pictures, results, workers
+from api.web.pages import accounts, cutout, home, jobs, login, me, models, pictures, results, tonight, workers
 
-PAGES = (home, login, me, accounts, results, cutout, pictures, jobs, models, workers)
+PAGES = (home, login, me, accounts, tonight, results, cutout, pictures, jobs, models, workers)
 
 
 def install_site(app: FastAPI) -> None:

@@ -15,5 +15,5 @@ def events_of(stream: requests.Response) -> Iterator[tuple[str, str, Any]]:
             name, _, value = line.partition(":")
             fields[name] = value.strip()
         elif "event" in fields:
-            yield fields["event"], fields["id"], json.loads(fields["data"])
+            yield fields["event"], fields.get("id", ""), json.loads(fields["data"])
             fields = {}

@@ -1,5 +1,6 @@
 // Results: controls that answer at once, the grid by keyboard, what is selected.
 import { isTyping } from "./site.js";
+import { step } from "./grid.js";
 import "./view.js";
 
 const form = document.querySelector("[data-controls]");
@@ -65,13 +66,6 @@ changed({ atRest: false });
 
 const cells = () => [...pictures.querySelectorAll(".cell")];
 
-/** How many cells a row has. */
-function across(all) {
-  const top = all[0].offsetTop;
-  const next = all.findIndex((cell) => cell.offsetTop > top);
-  return next < 0 ? all.length : next;
-}
-
 function select(cell, { through = false } = {}) {
   if (cell === null) selected.clear();
   else {
@@ -101,13 +95,8 @@ document.addEventListener("keydown", (event) => {
   }
   const all = cells();
   const at = all.indexOf(document.activeElement);
-  if (all.length === 0) return;
-  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(all), ArrowUp: -across(all) }[event.key];
-  if (step !== undefined) {
-    const to = at < 0 ? 0 : at + step;
-    if (to >= 0 && to < all.length) all[to].focus();
-    event.preventDefault();
-  } else if (event.key === " " && at >= 0) {
+  if (step(event, all, at)) return;
+  if (event.key === " " && at >= 0) {
     select(all[at], { through: event.shiftKey });
     event.preventDefault();
   }

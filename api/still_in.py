@@ -1,0 +1,20 @@
+"""Whether who asked is still let in: of answers that go on for long."""
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from api.credentials import Credentials
+from api.services import services_of, session_of, token_of
+from core.errors import NotAuthenticated
+
+
+async def is_still_in(request: Request) -> bool:
+    """Whether the client listens and its token or session is good: it may have ended with the password."""
+    if await request.is_disconnected():
+        return False
+    credentials = Credentials(token_of(request), session_of(request))
+    try:
+        await run_in_threadpool(credentials.proof, services_of(request).record)
+    except NotAuthenticated:
+        return False
+    return True

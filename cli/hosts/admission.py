@@ -62,6 +62,13 @@ class Admission:
     ) -> None:
         self._database.client.close()
 
+    @property
+    def own_servers(self) -> list[str]:
+        """The settings that name servers of one's own, where an invitation holds the service's account."""
+        given = {"DA_MONGO_URL": self._settings.mongo_url, "DA_REDIS_URL": self._settings.redis_url}
+        named = [setting for setting, url in given.items() if url is not None]
+        return named + ["DA_BLOB_URL"] * (urlsplit(self._settings.blobs).password is not None)
+
     def invite(self, *, note: str, days: float) -> Invitation:
         """Make the accounts of one host; raises Unavailable where a server does not take them.
 
@@ -105,7 +112,7 @@ class Admission:
         return sorted(self._book, key=lambda guest: guest.expires)
 
     def withdraw(self, name: str) -> None:
-        """Let a host in no more, and cut it off; raises NotFound for who was not invited."""
+        """Let a host in no more, and cut it off, but from `own_servers`; raises NotFound for a stranger."""
         if name not in self._book:
             known = ", ".join(guest.name for guest in self.guests()) or "none"
             raise NotFound(f"no invitation of {name!r}; there are: {known}")
@@ -120,11 +127,12 @@ class Admission:
             raise Unavailable(f"{name} can't be cut off: {error}") from error
         self._book.remove(name)
 
-    def tidy(self) -> None:
-        """Forget the invitations that are over."""
-        for guest in self.guests():
-            if guest.expired:
-                self.withdraw(guest.name)
+    def tidy(self) -> list[str]:
+        """Forget the invitations that are over; returns whose they were."""
+        over = [guest.name for guest in self.guests() if guest.expired]
+        for name in over:
+            self.withdraw(name)
+        return over
 
     def _mark(self) -> str:
         mark = self._database["service"].find_one({"_id": "blobs"})

@@ -42,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
     if record is None:
         raise Unavailable("no service is running here; start one with ./streaks up --listen ADDRESS")
     with Admission(settings, record) as admission:
-        admission.tidy()
+        for name in admission.tidy():
+            say(f"the invitation of {name} is over")
+            _say_where_it_stays(admission, name)
         if args.list:
             return _list(admission, as_json=args.json)
         if args.withdraw is not None:
@@ -61,6 +63,11 @@ def _write(admission: Admission, args: argparse.Namespace) -> int:
         admission.withdraw(invitation.name)
         raise
     say(f"until {invitation.expires[:16]} UTC; it holds passwords: copy it by ssh, and remove it afterwards")
+    if own := admission.own_servers:
+        say(
+            f"it holds the service's own account of {' and '.join(own)}: who has the file may do there what "
+            "the service may, also when it is withdrawn"
+        )
     say(f"on the other host: ./streaks worker --invitation {path.name}")
     if args.json:
         emit({"name": invitation.name, "file": str(path), "expires": invitation.expires})
@@ -72,9 +79,18 @@ def _write(admission: Admission, args: argparse.Namespace) -> int:
 def _withdraw(admission: Admission, name: str, *, as_json: bool) -> int:
     admission.withdraw(name)
     say(f"{name} is let in no more")
+    _say_where_it_stays(admission, name)
     if as_json:
-        emit({"withdrawn": name})
-    return Exit.OK
+        emit({"withdrawn": name, "not_cut_off_from": admission.own_servers})
+    return Exit.FAILED if admission.own_servers else Exit.OK
+
+
+def _say_where_it_stays(admission: Admission, name: str) -> None:
+    if own := admission.own_servers:
+        say(
+            f"{name} can't be cut off from {' and '.join(own)}: its invitation holds the service's own "
+            "account there; change that password, or close the server to that host"
+        )
 
 
 def _list(admission: Admission, *, as_json: bool) -> int:

@@ -10,6 +10,8 @@ from pydantic import SecretStr
 from cli.__main__ import parse
 from cli.hosts.admission import Admission
 from cli.hosts.invitation import Invitation
+from cli.local.secrets import ensure_secrets
+from cli.local.servers import embedded_mongo, embedded_redis
 from cli.verbs import invite, up
 from core.errors import Conflict, InvalidRequest, Misconfigured, Unavailable
 from tests.cli.hosts.conftest import OpenService
@@ -62,6 +64,25 @@ def test_a_server_of_ones_own_on_loopback_is_refused_and_leaves_no_guest(
         admission.invite(note="never admitted", days=1)
     with opened.admission() as admission:
         assert "never admitted" not in [guest.note for guest in admission.guests()]
+
+
+def test_of_servers_of_ones_own_it_says_that_nobody_can_be_cut_off_from_them(
+    opened: OpenService, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here the embedded ones, named as servers of one's own and by an address that is not called loopback."""
+    found = ensure_secrets(opened.settings.state_dir)
+    for setting, embedded in (("DA_MONGO_URL", embedded_mongo), ("DA_REDIS_URL", embedded_redis)):
+        url = embedded(opened.settings.state_dir, found).url
+        monkeypatch.setenv(setting, url.replace("127.0.0.1", "0.0.0.0"))
+    assert run("-o", "own.invitation", "--json") == 0
+    told = capsys.readouterr()
+    assert "it holds the service's own account of DA_MONGO_URL and DA_REDIS_URL" in told.err
+    name = json.loads(told.out)["name"]
+    assert run("--withdraw", name, "--json") == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["not_cut_off_from"] == ["DA_MONGO_URL", "DA_REDIS_URL"]
+    assert f"{name} can't be cut off from DA_MONGO_URL and DA_REDIS_URL" in told.err
+    assert "change that password" in told.err
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "nan", "1e9"])

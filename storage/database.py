@@ -35,7 +35,14 @@ INDEXES: dict[str, list[IndexModel]] = {
             name="decided_by",
         ),
     ],
-    "outcomes": [IndexModel([("_id.version", ASCENDING), ("score", ASCENDING)])],
+    "outcomes": [
+        IndexModel([("_id.version", ASCENDING), ("score", ASCENDING)]),
+        IndexModel(
+            [("rejection.reason", ASCENDING)],
+            partialFilterExpression={"rejection.reason": {"$gt": ""}},
+            name="reasons",
+        ),
+    ],
     "jobs": [
         IndexModel([("created", DESCENDING)]),
         IndexModel([("state", ASCENDING)]),

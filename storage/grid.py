@@ -37,6 +37,7 @@ _SLOWEST_MS = 5_000
 _CHUNK = 2_000
 _MOST_PASSED = 2**31
 _LEFT_OUT: Document = {"ades": False}
+_ANY_REASON: Document = {"rejection.reason": {"$gt": ""}}
 
 Place = tuple[float, str | int]
 """Where a page ends: the score that it is ordered by, and an id or how many of that score were passed."""
@@ -72,7 +73,10 @@ class Sought:
 
 @dataclass(frozen=True)
 class Shown:
-    """A cutout's document, and its outcome by the version that was sought, if one was."""
+    """A cutout's document, and its outcome by the version that was sought, if one was.
+
+    What could not be read has an outcome under its content alone: its document is no more than the id.
+    """
 
     document: Document
     outcome: Document | None = None
@@ -142,6 +146,16 @@ def nights(record: Record) -> list[str]:
     return sorted((n for n in record.database["cutouts"].distinct("night") if n), reverse=True)
 
 
+def rejection_reasons(record: Record) -> list[str]:
+    """Every reason for which a version has rejected a cutout."""
+    return sorted(record.database["outcomes"].distinct("rejection.reason", _ANY_REASON))
+
+
+def is_anything_scored(record: Record) -> bool:
+    """Whether there is any outcome, by whatever version."""
+    return record.database["outcomes"].find_one({}, {"_id": True}) is not None
+
+
 def cutouts_query(sought: Sought, place: Place | None) -> tuple[Document, list[tuple[str, int]]]:
     """What is asked of `cutouts`, and in which order; an index of that order serves both."""
     direction, beyond = _direction(sought)
@@ -163,7 +177,7 @@ def outcomes_query(sought: Sought, place: Place | None) -> tuple[Document, list[
     if sought.rejection is not None:
         parts += [
             {"score": None},
-            {"rejection.reason": {"$gt": ""} if sought.rejection == ANY else sought.rejection},
+            _ANY_REASON if sought.rejection == ANY else {"rejection.reason": sought.rejection},
         ]
     else:
         low = nextafter(sought.low, -1)  # one value alone would be read forwards, whatever the order
@@ -216,7 +230,8 @@ def _by_outcomes(record: Record, sought: Sought, place: Place | None, size: int)
     for outcome in found:
         score = outcome.get("score", 0.0)
         at, passed = score, passed + 1 if score == at else 1
-        document = documents.get(outcome["_id"]["cutout"])
+        name = outcome["_id"]["cutout"]
+        document = documents.get(name, None if sought.exact else {"_id": name})
         chunk.append((None if document is None else Shown(document, outcome), (score, passed)))
     return chunk
 

@@ -11,7 +11,19 @@ from core.errors import InvalidRequest
 from core.job import Rejection
 from core.outcome import Outcome
 from storage.database import Document
-from storage.grid import ANY, ORDERS, Counted, Order, Sought, count, cutouts_query, outcomes_query, read_page
+from storage.grid import (
+    ANY,
+    ORDERS,
+    Counted,
+    Order,
+    Sought,
+    count,
+    cutouts_query,
+    is_anything_scored,
+    outcomes_query,
+    read_page,
+    rejection_reasons,
+)
 from storage.record import Record
 from storage.selection import bound_text
 from tests.record import register
@@ -111,6 +123,28 @@ def test_a_versions_own_scores_and_rejections_are_found_and_ordered(scored: Reco
         f"c{n:03}" for n in range(7, 60, 14)
     ]
     assert len(walk(scored, Sought({"night": "20181100"}, version=RB, rejection=ANY))) == 3
+
+
+def test_what_could_not_be_read_is_shown_by_its_outcome_alone(scored: Record) -> None:
+    unread = [Outcome(f"{n:064x}", RB, None, Rejection("decode", "truncated", "it")) for n in range(3)]
+    scored.outcomes.insert(unread, provenance={})
+    sought = Sought(version=RB, rejection="truncated")
+    assert walk(scored, sought, limit=2) == [{"_id": outcome.cutout} for outcome in unread]
+    assert count(scored, sought).number == 3
+    assert walk(scored, Sought({"night": "20181100"}, version=RB, rejection="truncated")) == []
+    assert walk(scored, Sought(version=RB, rejection="truncated", text=bound_text(scored, "ra > 0"))) == []
+    assert rejection_reasons(scored) == ["empty", "flat", "truncated"]
+    plan = scored.database.command(
+        "explain",
+        {"distinct": "outcomes", "key": "rejection.reason", "query": {"rejection.reason": {"$gt": ""}}},
+    )
+    assert "DISTINCT_SCAN" in str(plan["queryPlanner"]["winningPlan"])
+
+
+def test_whether_anything_is_scored_is_told_by_outcomes(record: Record) -> None:
+    assert not is_anything_scored(record)
+    record.outcomes.insert([Outcome("c", "legacy_rb@1", 0.5)], provenance={})
+    assert is_anything_scored(record)
 
 
 def test_counting_counts_what_pages_show_and_says_when_it_stopped(

@@ -20,9 +20,10 @@ def cutout_page(request: Request, cutout: str, services: ServicesOf, caller: Cal
     del caller
     record = services.record
     document = record.cutouts.get(cutout)
-    if document is None:
-        raise NotFound(f"there is no cutout {cutout[:100]!r}")
     outcomes = sorted(record.outcomes.of_cutout(cutout), key=lambda found: str(found["_id"]["version"]))
+    if document is None and not outcomes:
+        raise NotFound(f"there is no cutout {cutout[:100]!r}")
+    document = document or {"_id": cutout}  # of what could not be read the outcome alone is on record
     versions = [found["_id"]["version"] for found in outcomes]
     return page(
         request,

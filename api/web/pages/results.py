@@ -9,7 +9,7 @@ from api.services import Caller, ServicesOf
 from api.web.rendering import page
 from api.web.results_query import SIZES, Controls, as_filter, sought
 from core.errors import InvalidRequest
-from storage.grid import ANY, count, nights, read_page
+from storage.grid import ANY, count, is_anything_scored, nights, read_page, rejection_reasons
 
 router = APIRouter(include_in_schema=False)
 
@@ -37,6 +37,8 @@ def results(request: Request, services: ServicesOf, caller: Caller, controls: Co
         words=as_filter(controls),
         sizes=SIZES,
         any_rejection=ANY,
+        reasons=rejection_reasons(record),
+        is_first_run=not is_anything_scored(record),
     )
 
 

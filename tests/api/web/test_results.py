@@ -19,6 +19,7 @@ EVIL = "<script>alert(1)</script>"
 NIGHT = "20190203"
 PICTURE = jpeg(7)
 FIRST = "web-cutout-00"
+UNREAD = "5" * 64
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,6 +94,22 @@ def test_rejections_are_found_with_their_reason(browsers: Mapping[Role, Browser]
     assert 'data-cutout="web-rejected"' in page
     assert "not stored here" in page
     assert FIRST not in page
+
+
+def test_what_could_not_be_read_is_shown_with_the_reason(
+    api_record: Record, browsers: Mapping[Role, Browser]
+) -> None:
+    api_record.outcomes.insert(
+        [Outcome(UNREAD, RB, None, Rejection("decode", "odd_end", EVIL))], provenance={}
+    )
+    browser, sought = browsers["viewer"], {"version": RB, "rejection": "odd_end"}
+    page = browser.ask("GET", "/results", params=sought).text
+    assert f'data-cutout="{UNREAD}"' in page
+    assert '<option value="odd_end" selected>odd end</option>' in page
+    assert browser.ask("GET", "/results/count", params=sought).text == "1"
+    alone = browser.ask("GET", f"/cutouts/{UNREAD}")
+    assert (alone.status_code, EVIL in alone.text) == (200, False)
+    assert "odd_end" in alone.text
 
 
 def test_pages_follow_each_other(browsers: Mapping[Role, Browser]) -> None:

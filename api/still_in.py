@@ -1,7 +1,7 @@
 """Whether who asked is still let in: of answers that go on for long."""
 
+from anyio.to_thread import run_sync
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 
 from api.credentials import Credentials
 from api.services import services_of, session_of, token_of
@@ -12,9 +12,10 @@ async def is_still_in(request: Request) -> bool:
     """Whether the client listens and its token or session is good: it may have ended with the password."""
     if await request.is_disconnected():
         return False
-    credentials = Credentials(token_of(request), session_of(request))
+    services = await services_of(request)
+    credentials = Credentials(await token_of(request), await session_of(request))
     try:
-        await run_in_threadpool(credentials.proof, services_of(request).record)
+        await run_sync(credentials.proof, services.record, limiter=services.gate)
     except NotAuthenticated:
         return False
     return True

@@ -12,7 +12,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cli.hosts.invitation import AUTHORITY, CERTIFICATE, Invitation
+from cli.hosts.invitation import AUTHORITY, CERTIFICATE, SHARED_SCORING, SHARED_SECTIONS, Invitation
 from cli.local.authority import Authority
 from cli.local.guests import Guest, GuestBook, password_sha256
 from cli.local.record import ServiceRecord
@@ -203,15 +203,13 @@ def _refuse_loopback(url: SecretStr | None, setting: str) -> None:
 
 
 def _shared(settings: Settings) -> dict[str, str]:
-    """The settings by which every worker has to work alike; batches and threads are each host's own."""
-    scoring = settings.scoring
-    shared = json.loads(settings.model_dump_json(include={"limits", "references", "instruments", "families"}))
+    """The settings that all workers share, as environment variables."""
+    scoring = settings.scoring.model_dump(include=set(SHARED_SCORING))
+    shared = json.loads(settings.model_dump_json(include=set(SHARED_SECTIONS)))
     shared["references"]["roots"] = []  # folders of this machine
     for name in FAMILIES:
         del shared["families"][name]
     return {
-        "DA_SCORING__LEASE_S": str(scoring.lease_s),
-        "DA_SCORING__HEARTBEAT_S": str(scoring.heartbeat_s),
-        "DA_SCORING__FETCH_ATTEMPTS": str(scoring.fetch_attempts),
-        **{f"DA_{name.upper()}": json.dumps(value) for name, value in shared.items()},
+        **{f"DA_SCORING__{name.upper()}": str(scoring[name]) for name in SHARED_SCORING},
+        **{f"DA_{name.upper()}": json.dumps(shared[name]) for name in SHARED_SECTIONS},
     }

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,12 @@ from core.errors import Misconfigured
 WHAT = "deep-asteroids invitation 1"
 AUTHORITY, CERTIFICATE = "{authority}", "{certificate}"
 """In the URLs: where the joining host has put the two files."""
+SHARED_SCORING = ("lease_s", "heartbeat_s", "fetch_attempts")
+SHARED_SECTIONS = ("limits", "references", "instruments", "families")
+"""The settings by which every worker has to work alike; batches and threads are each host's own."""
+_SETTINGS = {f"DA_SCORING__{name.upper()}" for name in SHARED_SCORING}
+_SETTINGS |= {f"DA_{name.upper()}" for name in SHARED_SECTIONS}
+_NAME = re.compile(r"guest_[0-9a-f]{10}")
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Invitation:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The invitation in a file; raises Misconfigured for one that is cut, changed or over."""
+        """The invitation in a file; raises Misconfigured for one that is cut, changed, over or made up."""
         contents = _contents(path)
         stated = contents.pop("sha256", None)
         contents.pop("what")
@@ -65,8 +72,20 @@ class Invitation:
             found = cls(**contents)
         except TypeError as error:
             raise Misconfigured(f"{path} is an invitation of another release: {error}") from error
+        found._refuse_made_up(path)
         found._refuse_expired(path)
         return found
+
+    def _refuse_made_up(self, path: Path) -> None:
+        """The name becomes a folder here, and the settings become this process's environment."""
+        if _NAME.fullmatch(str(self.name)) is None:
+            raise Misconfigured(f"{path} is for {self.name!r}; expected guest_ and ten hex digits")
+        strange = sorted(set(self.settings) - _SETTINGS)
+        if strange or not all(isinstance(value, str) for value in self.settings.values()):
+            raise Misconfigured(
+                f"{path} sets {', '.join(strange) or 'what is no text'}; expected no other settings than "
+                f"{', '.join(sorted(_SETTINGS))}"
+            )
 
     def _refuse_expired(self, path: Path) -> None:
         if datetime.fromisoformat(self.expires) <= datetime.now(UTC):

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def open_settings(state_dir: Path, port: int) -> Settings:
     return Settings(state_dir=state_dir, port=0, flower_port=0, listen="127.0.0.1", listen_port=port)
 
 
-def changed(file: Path, **fields: str) -> Path:
+def changed(file: Path, **fields: Any) -> Path:
     """The invitation with other fields, as if it had been written so."""
     found = Invitation.read(file)
     Invitation(**{**vars(found), **fields}).write(file)

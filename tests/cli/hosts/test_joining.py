@@ -6,6 +6,7 @@ import signal
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -184,6 +185,26 @@ def test_an_invitation_that_was_changed_is_refused(opened: OpenService, tmp_path
     file.write_text(json.dumps({"what": "else"}))
     with pytest.raises(Misconfigured, match="is no invitation"):
         join(file, tmp_path / "host")
+
+
+@pytest.mark.parametrize("name", ["../../x", "guest_", "guest_0123456789/..", "GUEST_0123456789", 7])
+def test_a_name_that_no_invitation_has_becomes_no_folder(
+    opened: OpenService, tmp_path: Path, name: Any
+) -> None:
+    file = changed(opened.invite(tmp_path), name=name)
+    with pytest.raises(Misconfigured, match="expected guest_ and ten hex digits"):
+        join(file, tmp_path / "host")
+    assert not (tmp_path / "host").exists()
+
+
+@pytest.mark.parametrize("setting", ["LD_PRELOAD", "DA_SECRETS_FILE", "PYTHONPATH"])
+def test_an_invitation_sets_nothing_that_workers_do_not_share(
+    opened: OpenService, tmp_path: Path, setting: str
+) -> None:
+    file = opened.invite(tmp_path)
+    settings = Invitation.read(file).settings | {setting: "x"}
+    with pytest.raises(Misconfigured, match=f"sets {setting}; expected no other settings than"):
+        join(changed(file, settings=settings), tmp_path / "host")
 
 
 def test_a_service_of_another_authority_is_not_spoken_to(opened: OpenService, tmp_path: Path) -> None:

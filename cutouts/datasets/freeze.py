@@ -53,7 +53,7 @@ def freeze(
         votes[vote.image].append(vote)
     labelled: list[tuple[Image, int]] = []
     for first, given in _contents(images, votes, left_out):
-        label = consensus(given, min_votes=min_votes)
+        label = told.settled.get(first.name, consensus(given, min_votes=min_votes))
         if label is None:
             left_out["disputed"].append(f"{first.name}: {_tally(given)}")
         elif reserved is not None and reserved.holds(str(first.sha256), first.night):

@@ -1,6 +1,6 @@
 """What a source tells: images, and who called which of them what."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -63,7 +63,14 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The votes of a source, and by reason the names of what it told that is no vote on an image."""
+    """What a source tells of images, by their names.
+
+    Parameters
+    ----------
+    left_out : by reason, the names of what it told that is no vote on an image.
+    settled : labels that were settled after a disagreement; they stand whatever the votes are.
+    """
 
     votes: Sequence[Vote]
     left_out: dict[Reason, list[str]] = field(default_factory=dict)
+    settled: Mapping[str, int] = field(default_factory=dict)

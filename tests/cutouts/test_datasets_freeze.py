@@ -140,6 +140,21 @@ def test_the_same_bytes_under_two_names_are_one_item_with_the_votes_on_both() ->
     assert (item.id, item.label, item.night) == ("e" * 64, 0, None)
 
 
+def test_what_was_settled_stands_whatever_the_votes_are() -> None:
+    images, votes = night_images(10)
+    images += [Image("x.jpg", "e" * 64), Image("y.jpg", "f" * 64)]
+    votes += [
+        Vote("x.jpg", "anna", 1),
+        Vote("x.jpg", "ben", 0),
+        Vote("y.jpg", "ben", 0),
+        Vote("y.jpg", "eva", 0),
+    ]
+    told = Told(votes, settled={"x.jpg": 1, "y.jpg": 1})
+    result = freeze(images, told, classes=RB, seed=0, reserved=Reserved())
+    assert [item.label for item in result.items if item.sha256 in ("e" * 64, "f" * 64)] == [1, 1]
+    assert not any(result.left_out.values())
+
+
 def test_bytes_in_both_folders_of_the_classes_are_disputed() -> None:
     images, votes = night_images(10)
     images += [Image("real/x.jpg", "e" * 64), Image("bogus/x.jpg", "e" * 64)]

@@ -1,7 +1,7 @@
 """From what a request brings to the images and votes of a data set; the bytes of the images are stored."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -85,6 +85,16 @@ class DataSetIntake:
         images = list(self._ahead(self._labelled(classifier, votes, no_image)))
         return images, Told(votes, {"no_image": no_image} if no_image else {})
 
+    def votes(
+        self, votes: Mapping[str, list[Vote]], *, settled: Mapping[str, int], not_used: list[str]
+    ) -> tuple[list[Image], Told]:
+        """Votes on cutouts on record, by their ids, and the images that they are of."""
+        given: list[Vote] = []
+        no_image: list[str] = []
+        images = list(self._ahead(self._looked_up(votes, given, no_image)))
+        left_out: dict[Reason, list[str]] = {"no_image": no_image, "not_used": not_used}
+        return images, Told(given, {r: names for r, names in left_out.items() if names}, settled)
+
     def _members(self, body: BinaryIO, content_type: str, upload: Upload) -> Iterator[Callable[[], Image]]:
         """What stores each image, as they come; fields, documents and other files are noted on the way."""
         for part in parts_of(body, content_type, spool_dir=self._services.spool_dir):
@@ -156,7 +166,7 @@ class DataSetIntake:
         yield from self._looked_up(batch, votes, no_image)
 
     def _looked_up(
-        self, batch: dict[str, list[Vote]], votes: list[Vote], no_image: list[str]
+        self, batch: Mapping[str, list[Vote]], votes: list[Vote], no_image: list[str]
     ) -> Iterator[Callable[[], Image]]:
         known = self._services.record.cutouts.known(list(batch))
         for cutout, own in batch.items():

@@ -16,13 +16,6 @@ def picture_of(item: LabelItem) -> str:
     return f"{path}?v={item.sha256}" if item.sha256 else path
 
 
-def item_scores(record: Record, items: Sequence[LabelItem], version: str) -> dict[str, float]:
-    """Scores by one version, by item; those that have none are not there."""
-    outcomes = record.outcomes.find([item.cutout for item in items], [version])
-    found = {cutout: outcome.score for (cutout, _), outcome in outcomes.items()}
-    return {item.id: score for item in items if (score := found.get(item.cutout)) is not None}
-
-
 def refuse_strange(record: Record, found: InDataset, events: Sequence[Event]) -> None:
     """Raise InvalidRequest for a label of what is not in the data set, or of a class that is none here."""
     said = [event for event in events if isinstance(event, Said)]

@@ -8,7 +8,7 @@ from typing import Literal
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
-Source = Literal["folder", "zwickyverse", "labels"]
+Source = Literal["folder", "zwickyverse", "labels", "project"]
 
 Reason = Literal[
     "no_label",

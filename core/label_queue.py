@@ -38,20 +38,23 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked for: the queue, the networks' thresholds, and how many people are to label each item."""
+    """What is asked for: the queue, the networks' thresholds, and how many people are to label each item.
+
+    With an `overlap` of None everybody is to label everything.
+    """
 
     kind: QueueKind
     order: Order = "high"
     threshold: float = 0.5
     other_threshold: float = 0.5
-    overlap: int = 1
+    overlap: int | None = None
 
 
 def in_order(candidates: Iterable[Candidate], wanted: Wanted) -> list[Candidate]:
     """Those that belong to the queue, in its order; items that are equal in it are in the order of their ids.
 
-    What has no label yet is wanted until `overlap` people have labelled it. What has no score comes last
-    where scores decide the order, and is in no queue that a network's call decides.
+    What the person has not labelled is wanted until `overlap` others have labelled it. What has no score
+    comes last where scores decide the order, and is in no queue that a network's call decides.
     """
     belongs, key = _RULES[wanted.kind]
     found = [candidate for candidate in candidates if belongs(candidate, wanted)]
@@ -59,7 +62,7 @@ def in_order(candidates: Iterable[Candidate], wanted: Wanted) -> list[Candidate]
 
 
 def _is_open(candidate: Candidate, wanted: Wanted) -> bool:
-    return candidate.label is None and candidate.people < wanted.overlap
+    return candidate.label is None and (wanted.overlap is None or candidate.people < wanted.overlap)
 
 
 def _is_open_and_scored(candidate: Candidate, wanted: Wanted) -> bool:

@@ -100,6 +100,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([(key, ASCENDING) for key in ("cutout", "at", "_id")]),
         IndexModel([("at", DESCENDING), ("_id", DESCENDING)]),
     ],
+    "label_settlements": [IndexModel([("_id.dataset", ASCENDING), ("at", ASCENDING)])],
     "night_files": [
         IndexModel(
             [(f"_id.{key}", ASCENDING) for key in ("night", "kind", "name", "sha256")], name="of_night"
@@ -144,6 +145,7 @@ PRIVATE = (
     *("users", "tokens", "sessions", "login_failures", "audit", "verdicts"),
     *("guests", "loans", "imports", "import_faults"),
     *("projects", "label_datasets", "label_items", "label_faults", "label_events", "label_states"),
+    "label_settlements",
 )
 """Collections that only the API touches: a worker on an invited host may neither read nor write them."""
 SHARED = (*(name for name in INDEXES if name not in PRIVATE), "nights", "service")

@@ -28,6 +28,7 @@ from storage.outcomes import OutcomeRepository
 from storage.packs import PackRepository
 from storage.projects import ProjectRepository
 from storage.sessions import SessionRepository
+from storage.settlements import SettlementRepository
 from storage.shards import ShardRepository
 from storage.trainings import TrainingRepository
 from storage.verdicts import VerdictRepository
@@ -51,6 +52,7 @@ class Record:
     label_datasets: LabelDatasetRepository
     label_events: LabelEventRepository
     verdicts: VerdictRepository
+    settlements: SettlementRepository
     nights: NightRepository
     imports: ImportRepository
     packs: PackRepository
@@ -106,6 +108,7 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         label_datasets=LabelDatasetRepository(database),
         label_events=LabelEventRepository(database),
         verdicts=VerdictRepository(database),
+        settlements=SettlementRepository(database),
         nights=NightRepository(database),
         imports=ImportRepository(database),
         packs=PackRepository(database),

@@ -6,13 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from api.label_items import item_scores, picture_of, refuse_strange
+from api.label_items import picture_of, refuse_strange
 from api.labelling_access import DatasetEdited, DatasetLabelled, DatasetSeen, ProjectEdited
 from api.project_editing import add_dataset, change_dataset, remove_dataset
 from api.project_view import DatasetView, dataset_views
 from api.services import ServicesOf
 from core.label_event import MOST_AT_ONCE, Event, Said, Seen, Undone
 from core.model_card import VERSION
+from storage.label_candidates import read_scores
 
 router = APIRouter(prefix="/v1/projects/{pid}/datasets", tags=["labelling"])
 
@@ -167,7 +168,7 @@ def list_items(
     """The items by name, with the address of each one's picture."""
     items = list(services.record.label_datasets.items(found.dataset, after=after, limit=limit + 1))
     shown = items[:limit]
-    scores = item_scores(services.record, shown, version) if version else {}
+    scores = read_scores(services.record, shown, version) if version else {}
     return Items(
         items=[
             ItemView(

@@ -29,13 +29,14 @@ ITEMS = (
     ],
 )
 def test_a_queue_holds_what_it_is_for(kind: QueueKind, order: Order, expected: list[str]) -> None:
-    assert [found.item for found in in_order(ITEMS, Wanted(kind, order))] == expected
+    assert [found.item for found in in_order(ITEMS, Wanted(kind, order, overlap=1))] == expected
 
 
 def test_an_item_is_wanted_until_enough_people_have_labelled_it() -> None:
-    wanted = Wanted("unlabelled", overlap=2)
-    assert "by others" in [found.item for found in in_order(ITEMS, wanted)]
-    assert "mine" not in [found.item for found in in_order(ITEMS, wanted)]
+    for overlap, is_wanted in ((1, False), (2, True), (None, True)):
+        found = [found.item for found in in_order(ITEMS, Wanted("unlabelled", overlap=overlap))]
+        assert ("by others" in found) == is_wanted
+        assert "mine" not in found
 
 
 def test_chance_gives_everybody_one_order_that_knows_no_score() -> None:
@@ -47,5 +48,5 @@ def test_chance_gives_everybody_one_order_that_knows_no_score() -> None:
 
 
 def test_thresholds_decide_what_a_network_calls_an_item() -> None:
-    high = Wanted("disagreeing", threshold=0.6, other_threshold=0.8)
+    high = Wanted("disagreeing", threshold=0.6, other_threshold=0.8, overlap=1)
     assert [found.item for found in in_order(ITEMS, high)] == []

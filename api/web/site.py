@@ -3,9 +3,26 @@
 from fastapi import FastAPI
 
 from api.web import assets
-from api.web.pages import accounts, cutout, home, jobs, login, me, models, pictures, results, tonight, workers
+from api.web.pages import (
+    accounts,
+    agreement,
+    cutout,
+    home,
+    jobs,
+    label,
+    login,
+    me,
+    models,
+    pictures,
+    results,
+    tonight,
+    workers,
+)
 
-PAGES = (home, login, me, accounts, tonight, results, cutout, pictures, jobs, models, workers)
+PAGES = (
+    *(home, login, me, accounts, tonight, results, cutout, pictures, jobs, models, workers),
+    *(label, agreement),
+)
 
 
 def install_site(app: FastAPI) -> None:

@@ -42,6 +42,7 @@ class Visit:
     def log_in(self, name: str, password: str) -> None:
         """Through the form, by keyboard."""
         self.open("/login")
+        self.page.locator("input[name=username]:focus").wait_for()  # a frame after it is there
         self.page.keyboard.type(name)
         self.page.keyboard.press("Tab")
         self.page.keyboard.type(password)

@@ -1,0 +1,221 @@
+"""Labelling in a real browser: the rate, the keys, what survives a lost connection, two people at once."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Page, expect
+
+from core.outcome import Outcome
+from storage.record import Record
+from tests.api.server import ApiServer
+from tests.api.web.chromium import Visit
+from tests.api.web.conftest import PASSWORD
+from tests.api.web.hand import Hand
+from tests.label_project import LabelProject
+from tests.simulated_cutouts import VERSION, Simulated, simulated_cutouts
+
+CLASSES = ("no_streak", "streak")
+MOST_BY_MOUSE, MOST_BY_KEYBOARD = 0.15, 0.35
+
+Enter = Callable[[str], Visit]
+
+
+@pytest.fixture(scope="module")
+def cutouts() -> list[Simulated]:
+    return simulated_cutouts()
+
+
+@pytest.fixture(scope="module")
+def labellers(api_record: Record) -> tuple[str, str]:
+    names = ("label-anna", "label-ben")
+    for name in names:
+        api_record.accounts.add(name, PASSWORD, "labeller")
+    return names
+
+
+@pytest.fixture
+def enter(chromium: Chromium, api: ApiServer, labellers: tuple[str, str]) -> Iterator[Enter]:
+    """Windows of people who have logged in; in the end nothing went wrong in them."""
+    visits: list[Visit] = []
+
+    def entered(name: str) -> Visit:
+        context = chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+        visits.append(Visit(context, api.url))
+        visits[-1].log_in(name, PASSWORD)
+        return visits[-1]
+
+    yield entered
+    for visit in visits:
+        visit.page.context.close()
+        assert [fault for fault in visit.faults if "ERR_" not in fault] == []
+
+
+@pytest.fixture
+def project(api: ApiServer, api_record: Record, labellers: tuple[str, str]) -> LabelProject:
+    made = LabelProject(api, api_record, CLASSES)
+    for name in labellers:
+        made.add_member(name)
+    return made
+
+
+def fill(project: LabelProject, record: Record, cutouts: list[Simulated]) -> dict[str, str]:
+    """Put cutouts with their scores into the data set; returns the truth by item."""
+    items = project.add_cutouts({cutout.name: cutout.data for cutout in cutouts})
+    scores = [Outcome(project.cutouts[cutout.name], VERSION, cutout.score) for cutout in cutouts]
+    record.outcomes.insert(scores, provenance={"engine": "test"})
+    return {items[cutout.name]: CLASSES[cutout.is_real] for cutout in cutouts}
+
+
+def all_sent(page: Page) -> None:
+    expect(page.locator("[data-outbox]")).to_have_text("all sent")
+
+
+@pytest.mark.parametrize("way", ["mouse", "keyboard"])
+def test_500_cutouts_at_8_percent_real_are_labelled_with_few_actions(
+    way: str, enter: Enter, project: LabelProject, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    truth = fill(project, api_record, cutouts)
+    page = enter("label-anna").open(f"{project.page}?version={VERSION}")
+    hand = Hand(page, truth, CLASSES)
+    hand.label_all_by_mouse() if way == "mouse" else hand.label_all_by_keyboard()
+    all_sent(page)
+    assert project.labels("label-anna") == truth
+    assert len(truth) == 500
+    most = MOST_BY_MOUSE if way == "mouse" else MOST_BY_KEYBOARD
+    print(f"{hand.actions / len(truth):.3f} actions a cutout by {way}")  # noqa: T201
+    assert hand.actions <= most * len(truth)
+
+
+def test_a_page_by_keyboard_alone_is_undone_and_seen_again_after_a_reload(
+    enter: Enter, project: LabelProject, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    truth = fill(project, api_record, cutouts[:60])
+    page = enter("label-anna").open(f"{project.page}?version={VERSION}")
+    hand = Hand(page, truth, CLASSES)
+    first = hand.items()
+    assert len(first) == 48
+    hand.label_page_by_keyboard(first)
+    expect(page.locator("[data-label] [data-labelled]")).to_have_text("48")
+    assert len(hand.items()) == 12
+    all_sent(page)
+    assert project.labels("label-anna") == {item: truth[item] for item in first}
+    page.keyboard.press("Backspace")
+    assert hand.items() == first
+    all_sent(page)
+    assert project.labels("label-anna") == {}
+    page.keyboard.press("Enter")
+    all_sent(page)
+    page.reload()
+    assert len(hand.items()) == 12
+    page.goto(f"{project.page_url}?kind=labelled")
+    shown = page.locator("[data-cells] li:visible")
+    expect(shown).to_have_count(48)
+    seen = shown.evaluate_all(
+        "(all) => all.map((e) => [e.dataset.item, e.querySelector('.name').textContent])"
+    )
+    assert dict(seen) == {item: truth[item] for item in first}
+
+
+def test_one_by_one_a_key_labels_space_skips_and_any_number_of_steps_is_undone(
+    enter: Enter, project: LabelProject, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    fill(project, api_record, cutouts[:8])
+    visit = enter("label-anna")
+    page = visit.open(f"{project.page}?mode=single&version={VERSION}")
+    name = page.locator("[data-name]")
+    order: list[str] = []
+    expect(name).not_to_have_text("")
+    for key in ("1", "2", "Space", "2"):
+        order.append(name.inner_text())
+        page.keyboard.press(key)
+    all_sent(page)
+    assert sorted(project.labels("label-anna").values()) == ["no_streak", "streak", "streak"]
+    shown = "[...document.querySelectorAll('[data-next] img:not([hidden])')]"
+    page.wait_for_function(f"{shown}.every((image) => image.naturalWidth)")
+    for expected in reversed(order):
+        page.keyboard.press("Backspace")
+        expect(name).to_have_text(expected)
+    all_sent(page)
+    assert project.labels("label-anna") == {}
+
+
+def test_labels_survive_a_lost_connection_and_a_closed_page(
+    enter: Enter, project: LabelProject, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    truth = fill(project, api_record, cutouts[:60])
+    visit = enter("label-anna")
+    page = visit.open(f"{project.page}?version={VERSION}")
+    hand = Hand(page, truth, CLASSES)
+    first = hand.items()
+    page.context.set_offline(True)
+    hand.label_page_by_keyboard(first)
+    expect(page.locator("[data-outbox]")).to_have_text(re.compile("no connection: 48 kept in this browser"))
+    assert project.labels("label-anna") == {}
+    page.close()
+    page.context.set_offline(False)
+    visit.page = page.context.new_page()
+    visit.open(project.page)
+    all_sent(visit.page)
+    assert project.labels("label-anna") == {item: truth[item] for item in first}
+    assert len(Hand(visit.page, truth, CLASSES).items()) == 12
+
+
+def test_what_a_session_that_ended_could_not_send_waits_for_the_same_person(
+    enter: Enter, project: LabelProject, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    truth = fill(project, api_record, cutouts[:10])
+    visit = enter("label-anna")
+    page = visit.open(f"{project.page}?version={VERSION}")
+    hand = Hand(page, truth, CLASSES)
+    items = hand.items()
+    page.context.clear_cookies()
+    hand.label_page_by_keyboard(items)
+    expect(page.locator("[data-outbox]")).to_contain_text("your session has ended: 10 kept")
+    visit.log_in("label-ben", PASSWORD)
+    visit.open(project.page)
+    expect(page.locator("[data-cells] li:visible")).to_have_count(10)
+    assert project.labels("label-ben") == project.labels("label-anna") == {}
+    page.context.clear_cookies()
+    visit.log_in("label-anna", PASSWORD)
+    visit.open(project.page)
+    all_sent(page)
+    assert project.labels("label-anna") == truth
+    visit.faults[:] = [fault for fault in visit.faults if "401" not in fault]
+
+
+def test_scores_are_hidden_until_they_are_asked_for_and_the_label_remembers(
+    enter: Enter, project: LabelProject, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    fill(project, api_record, cutouts[:60])
+    page = enter("label-anna").open(f"{project.page}?version={VERSION}")
+    hand = Hand(page, {}, CLASSES)
+    hand.items()
+    assert set(page.locator(".cells .score").all_inner_texts()) == {""}
+    page.keyboard.press("Enter")
+    shown = hand.items()
+    page.keyboard.press("s")
+    expect(page.locator(".cells li:visible .score").first).to_have_text(re.compile(r"^[01]\.\d{3}$"))
+    page.keyboard.press("s")
+    page.keyboard.press("Enter")
+    all_sent(page)
+    found = project.ask("GET", f"{project.base}/labels")["labels"]
+    assert {label["item"] for label in found if label["scores_shown"]} == set(shown)
+
+
+def test_two_people_on_one_data_set_never_overwrite_each_other(
+    enter: Enter, project: LabelProject, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    truth = fill(project, api_record, cutouts[:48])
+    pages = [enter(name).open(f"{project.page}?version={VERSION}") for name in ("label-anna", "label-ben")]
+    for page in pages:
+        Hand(page, truth, CLASSES).items()
+    pages[0].keyboard.press("Enter")
+    pages[1].keyboard.press("Shift+Digit2")
+    pages[1].keyboard.press("Enter")
+    for page in pages:
+        all_sent(page)
+    assert set(project.labels("label-anna").values()) == {"no_streak"}
+    assert set(project.labels("label-ben").values()) == {"streak"}
+    assert len(project.labels("label-ben")) == len(project.labels("label-anna")) == 48

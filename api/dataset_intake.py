@@ -1,7 +1,7 @@
 """From what a request brings to the images and votes of a data set; the bytes of the images are stored."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -94,6 +94,23 @@ class DataSetIntake:
         images = list(self._ahead(self._looked_up(votes, given, no_image)))
         left_out: dict[Reason, list[str]] = {"no_image": no_image, "not_used": not_used}
         return images, Told(given, {r: names for r, names in left_out.items() if names}, settled)
+
+    def recorded(self, cutouts: Sequence[str]) -> Iterator[Image]:
+        """Cutouts on record, by their ids, in this order; those whose bytes nobody has have a fault."""
+        return self._ahead(self._recording(cutouts))
+
+    def _recording(self, cutouts: Sequence[str]) -> Iterator[Callable[[], Image]]:
+        for start in range(0, len(cutouts), _LABELS):
+            batch = cutouts[start : start + _LABELS]
+            known = self._services.record.cutouts.known(batch)
+            for cutout in batch:
+                found = known.get(cutout)
+                if found is None or (found.sha256 is None and found.reference is None):
+                    yield partial(
+                        Image, cutout, None, "its bytes never came; expected a cutout with a picture"
+                    )
+                else:
+                    yield partial(self._recorded, cutout, found)
 
     def _members(self, body: BinaryIO, content_type: str, upload: Upload) -> Iterator[Callable[[], Image]]:
         """What stores each image, as they come; fields, documents and other files are noted on the way."""

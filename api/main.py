@@ -21,6 +21,7 @@ from api.routes import (
     jobs,
     label_agreement,
     label_datasets,
+    label_files,
     label_queue,
     listing,
     model_plots,
@@ -35,6 +36,7 @@ from api.routes import (
     users,
     verdicts,
     workers,
+    zwickyverse,
 )
 from api.services import open_services
 from api.startup import ReadableStartup
@@ -87,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         label_datasets,
         label_queue,
         label_agreement,
+        label_files,
         nights,
         imports,
         workers,
@@ -95,6 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ):
         app.include_router(room.router, dependencies=_NEEDS_TOKEN)
     install_site(app)
+    app.include_router(zwickyverse.router, dependencies=_NEEDS_TOKEN)  # after pages of the same paths
     app.add_api_route("/openapi.json", app.openapi, include_in_schema=False)
     return app
 

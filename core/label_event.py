@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 EVENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#-]{7,99}")
-MOST_AT_ONCE = 5000
+MOST_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ CLASS = re.compile(r"\w[\w.+:-]{0,63}")
 MOST_CLASSES = 50
 LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 4000
-_DIRECTIONS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +116,7 @@ def checked_classes(names: Iterable[str]) -> tuple[str, ...]:
 def checked_name(text: str) -> str:
     """A name of a project or a data set, without spaces around it; raises InvalidRequest."""
     name = unicodedata.normalize("NFC", text).strip()
-    if not 1 <= len(name) <= LONGEST_NAME or not _is_plain(name):
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise InvalidRequest(
             f"name {name[:80]!r} of {len(name)} characters; expected 1 to {LONGEST_NAME}, "
             "without control and direction characters"
@@ -128,13 +127,9 @@ def checked_name(text: str) -> str:
 def checked_description(text: str) -> str:
     """A description, which may have several lines; raises InvalidRequest."""
     description = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
-    if len(description) > LONGEST_DESCRIPTION or not _is_plain(description.replace("\n", "")):
+    if len(description) > LONGEST_DESCRIPTION or not description.replace("\n", "").isprintable():
         raise InvalidRequest(
             f"a description of {len(description)} characters; expected at most {LONGEST_DESCRIPTION}, "
             "without control and direction characters"
         )
     return description
-
-
-def _is_plain(text: str) -> bool:
-    return text.isprintable() and not any(sign in text for sign in _DIRECTIONS)

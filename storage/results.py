@@ -92,6 +92,12 @@ def results_by_shard(record: Record, job: Job, thresholds: Mapping[str, float]) 
         yield joined(record, items, job.versions, thresholds)
 
 
+def job_items(record: Record, job: Job) -> Iterator[Item]:
+    """The items of a job that are cutouts on record, in their order."""
+    for _, items in _shards(record, job, Cursor()):
+        yield from (item for item in items if item.cutout is not None and item.rejection is None)
+
+
 def _shards(record: Record, job: Job, start: Cursor) -> Iterator[tuple[Cursor, list[Item]]]:
     """The items of each shard from a place on, and where the first of them is."""
     planned = record.shards.last(job.id) if job.state is JobState.PLANNING else None

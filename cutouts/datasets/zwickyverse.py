@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -31,6 +32,16 @@ class LabelFile:
     dataset: str
     tag: str
     labels: Mapping[str, Sequence[str]]
+
+    @property
+    def written(self) -> datetime | None:
+        """When it was written, if that is what the tag says (UTC); None where it names a person."""
+        if not _TIME.match(self.tag):
+            return None
+        try:
+            return datetime.strptime(self.tag, "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+        except ValueError:
+            return datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,7 @@ def export_votes(export: Export, images: Sequence[Image], classes: Classes) -> T
     by_file: dict[str, list[Image]] = defaultdict(list)
     for image in images:
         by_file[image.file].append(image)
-    counting, superseded = _counting(export.files)
+    counting, superseded = counting_labels(export.files)
     votes: list[Vote] = []
     no_image: list[str] = []
     ambiguous: list[str] = []
@@ -128,7 +139,7 @@ def _label_file(name: str, value: Mapping[str, Any]) -> LabelFile:
     return LabelFile(name, dataset, tag, value)
 
 
-def _counting(files: Sequence[LabelFile]) -> tuple[list[tuple[LabelFile, str]], list[str]]:
+def counting_labels(files: Sequence[LabelFile]) -> tuple[list[tuple[LabelFile, str]], list[str]]:
     """(file, image) of each label that counts, and the names of those that a later export replaces."""
     counting: list[tuple[LabelFile, str]] = []
     latest: dict[tuple[str, str], LabelFile] = {}

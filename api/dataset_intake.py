@@ -67,7 +67,7 @@ class DataSetIntake:
         self._services = services
         self._limits = services.settings.limits
         self._blobs = services.record.blobs
-        self._decoding = DecodeLimits(self._limits.cutout_bytes, self._limits.cutout_pixels)
+        self._decoding = DecodeLimits.of(self._limits)
 
     def form(self, body: BinaryIO, content_type: str) -> Upload:
         """multipart/form-data: images under their paths, zips of them, JSON documents, and fields."""

@@ -13,6 +13,7 @@ from PIL import Image
 from core.errors import CutoutRejected
 from core.instrument import Instrument
 from core.outcome import Departure
+from core.settings import Limits
 from cutouts.calibration import departures
 from cutouts.fits import FITS_MAGIC, GZIP_MAGIC, read_fits
 from cutouts.fits_recipe import framed, stretched
@@ -33,6 +34,11 @@ class DecodeLimits:
 
     max_bytes: int = 8 * 2**20
     max_pixels: int = 4_000_000
+
+    @classmethod
+    def of(cls, limits: Limits) -> "DecodeLimits":
+        """As the settings have them."""
+        return cls(limits.cutout_bytes, limits.cutout_pixels)
 
 
 @dataclass(frozen=True)

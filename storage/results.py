@@ -40,6 +40,7 @@ class Result:
     Parameters
     ----------
     name, cutout : of the item; the cutout is None while a reference has not been read.
+    sha256 : of the item's bytes, as far as they are known: others may own the cutout's id.
     scores : by model version, 0..1; a version that gave none is missing.
     plausible : by the decision rule over the job's versions; None when one of them gave no score.
     rejection : why there are no scores.
@@ -50,6 +51,7 @@ class Result:
 
     name: str
     cutout: str | None
+    sha256: str | None = None
     scores: dict[str, float] = field(default_factory=dict)
     plausible: bool | None = None
     rejection: Rejection | None = None
@@ -136,7 +138,7 @@ def _result(
     thresholds: Mapping[str, float],
 ) -> Result:
     if item.rejection is not None:
-        return Result(item.name, item.cutout, rejection=item.rejection)
+        return Result(item.name, item.cutout, item.sha256, rejection=item.rejection)
     found = [
         outcomes[key] for v in versions if item.cutout is not None and (key := (item.cutout, v)) in outcomes
     ]
@@ -144,6 +146,7 @@ def _result(
     return Result(
         name=item.name,
         cutout=item.cutout,
+        sha256=item.sha256,
         scores=scores,
         plausible=is_plausible(scores, thresholds),
         rejection=next((outcome.rejection for outcome in found if outcome.rejection is not None), None),

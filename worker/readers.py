@@ -13,7 +13,7 @@ from worker.reader import READ_AHEAD, Reader
 
 def decode_limits(settings: Settings) -> DecodeLimits:
     """What one cutout may cost."""
-    return DecodeLimits(settings.limits.cutout_bytes, settings.limits.cutout_pixels)
+    return DecodeLimits.of(settings.limits)
 
 
 def open_reader(settings: Settings, record: Record, *, name: str, from_packs: bool) -> Reader:

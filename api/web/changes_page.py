@@ -15,6 +15,7 @@ from api.web.rendering import rendered
 from core.errors import CutoutRejected, ServiceError
 from core.instrument import DEFAULT_INSTRUMENT
 from core.svg import BLUE, GREY, Area, Axis, Cells, Chart, Line, Mark, render
+from cutouts.decode import DecodeLimits
 from cutouts.instruments import find_instrument
 from cutouts.thumbnail import thumbnail
 from storage.score_changes import ScoreChanges
@@ -134,4 +135,5 @@ class _Pictures:
             return None
         name = document.get("instrument", DEFAULT_INSTRUMENT)
         instrument = find_instrument(name, self._services.settings.instruments)
-        return thumbnail(record.blobs.get(sha256), instrument=instrument)
+        limits = DecodeLimits.of(self._services.settings.limits)
+        return thumbnail(record.blobs.get(sha256), instrument=instrument, limits=limits)

@@ -44,6 +44,17 @@ function magnify(picture, x = 0.5, y = 0.5) {
   image.style.transformOrigin = `${x * 100}% ${y * 100}%`;
 }
 
+/** What can't be shown says so, instead of the browser's sign for a broken picture. */
+function withoutPicture(picture) {
+  const said = document.createElement("span");
+  said.className = "cutout none";
+  said.textContent = picture.alt || "no picture";
+  picture.replaceWith(said);
+}
+
+document.addEventListener("error", (event) => event.target.matches?.("img.cutout") && withoutPicture(event.target), true);
+for (const picture of document.querySelectorAll("img.cutout")) if (picture.complete && picture.naturalWidth === 0) withoutPicture(picture);
+
 document.addEventListener("pointermove", (event) => {
   if (!view.lens || event.pointerType === "touch") return;
   const picture = event.target.closest?.(".cell")?.querySelector("img.cutout");

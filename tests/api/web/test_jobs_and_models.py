@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 import pytest
 import requests
 
-from core.job import Rejection
+from core.job import Rejection, ShardResult
 from core.user import ROLES, Role
+from storage.blobs import sha256_of
+from storage.cutouts import CutoutRecord
 from storage.record import Record
 from tests.api.scoring import score_shard
 from tests.api.server import ApiServer
@@ -14,6 +16,7 @@ from tests.api.versions import RB, SL
 from tests.api.web.browser import Browser
 from tests.images import jpeg
 from tests.record import card
+from worker.ledger import conflict
 
 EVIL = "<script>alert(1)</script>"
 CANDIDATE = "rb@950"
@@ -42,6 +45,24 @@ def candidate(api_record: Record) -> Iterator[str]:
 def test_nobody_sees_them_without_a_session(api: ApiServer, job: str) -> None:
     for path in ("/jobs", f"/jobs/{job}", "/models", f"/models/{RB}", "/workers"):
         assert requests.get(api.url + path, timeout=30).status_code == 401, path
+
+
+def test_a_job_shows_no_picture_of_other_bytes_under_the_same_id(
+    api: ApiServer, api_record: Record, browsers: Mapping[Role, Browser]
+) -> None:
+    name = "strkid7770420150001_pid77704201500"
+    owner, other = jpeg(960), jpeg(961)
+    api_record.cutouts.own([CutoutRecord(name, api_record.blobs.put(owner))])
+    files = [("files", (f"{name}_scimref.jpg", other))]
+    job = str(api.ask("POST", "/v1/jobs/score", files=files).json()["job"])
+    lease = api_record.shards.claim(job, 0, worker="test")
+    assert lease is not None
+    told = conflict(sha256_of(other), sha256_of(owner))
+    assert api_record.shards.close(lease, ShardResult(0, 1, rejections={0: told}))
+    page = browsers["viewer"].ask("GET", f"/jobs/{job}").text
+    assert "conflict" in page
+    assert name in page
+    assert "<img class=" not in page
 
 
 def test_every_role_sees_them_and_no_script_of_a_name(browsers: Mapping[Role, Browser], job: str) -> None:

@@ -1,18 +1,24 @@
 """Results and a cutout's page: who sees them, what the controls ask for, that what is shown is text."""
 
+import io
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 import requests
+from PIL import Image
 
+from core.instrument import Instrument
 from core.job import Rejection
 from core.outcome import Outcome
 from core.user import ROLES, Role
+from cutouts.decode import decode
 from storage.blobs import sha256_of
 from storage.record import Record
 from tests.api.server import ApiServer
 from tests.api.versions import RB, SL
 from tests.api.web.browser import Browser
+from tests.fits_files import fits_file, noise
 from tests.images import jpeg
 
 EVIL = "<script>alert(1)</script>"
@@ -169,3 +175,30 @@ def test_a_picture_is_kept_for_ever_under_its_sha256(browsers: Mapping[Role, Bro
         assert (asked_again.status_code, asked_again.content) == (304, b"")
         assert asked_again.headers["Cache-Control"] == "private, no-cache"
     assert browser.ask("GET", "/cutouts/web-rejected/picture").status_code == 404
+
+
+def test_a_fits_image_is_drawn_by_its_instruments_profile_and_not_kept_for_ever(
+    api_record: Record, browsers: Mapping[Role, Browser]
+) -> None:
+    data = fits_file(noise(77, height=63, width=63))
+    sha256, browser = api_record.blobs.put(data), browsers["viewer"]
+    documents = [
+        {"_id": f"coarse:{sha256}", "sha256": sha256, "instrument": "coarse"},
+        {"_id": f"gone:{sha256}", "sha256": sha256, "instrument": "gone"},
+        {"_id": sha256, "sha256": sha256},
+    ]
+    api_record.database["cutouts"].insert_many(documents)
+    coarse, gone, plain = (
+        browser.ask("GET", f"/cutouts/{document['_id']}/picture", params={"v": sha256})
+        for document in documents
+    )
+    drawn = Image.open(io.BytesIO(coarse.content))
+    profile = Instrument(name="coarse", arcsec_per_px=1.86, fwhm_arcsec=4, exposure_s=30)
+    assert np.array_equal(np.asarray(drawn), decode(data, instrument=profile)[:, :, 0])
+    assert plain.content != coarse.content
+    assert gone.status_code == 404
+    assert coarse.headers["Cache-Control"] == "private, no-cache"
+    assert coarse.headers["ETag"] != plain.headers["ETag"]
+    known = {"If-None-Match": coarse.headers["ETag"]}
+    assert browser.ask("GET", f"/cutouts/coarse:{sha256}/picture", headers=known).status_code == 304
+    assert browser.ask("GET", f"/cutouts/{sha256}/picture", headers=known).status_code == 200

@@ -23,17 +23,17 @@ let labelled = Number(panel.dataset.labelled);
 
 /** Ask for what is to be labelled; what was here before is not taken in again. */
 async function fetchItems() {
-  at("state").textContent = "Loading…";
+  at("told").textContent = "Loading…";
   const answer = await fetch(`${base}/queue?${asked}`, { headers: { Accept: "application/json" } }).catch(() => null);
   if (!answer?.ok) {
     const problem = await answer?.json().catch(() => null);
-    at("state").textContent = problem?.detail ?? "The service does not answer. Reload to try again.";
+    at("told").textContent = problem?.detail ?? "The service does not answer. Reload to try again.";
     return;
   }
   const found = (await answer.json()).items.filter(({ item }) => !known.has(item));
   found.forEach(({ item }) => known.add(item));
   work.items.push(...found);
-  at("state").textContent = "";
+  at("told").textContent = "";
   draw();
 }
 
@@ -136,7 +136,7 @@ function scoreOf({ item }) {
 async function showScores() {
   if (scores === null && asked.get("version")) {
     const answer = await fetch(`${base}/scores?version=${encodeURIComponent(asked.get("version"))}`, { headers: { Accept: "application/json" } }).catch(() => null);
-    if (!answer?.ok) return void (at("state").textContent = "No scores: the service does not answer.");
+    if (!answer?.ok) return void (at("told").textContent = "No scores: the service does not answer.");
     ({ scores } = await answer.json());
   }
   areScoresShown = !areScoresShown && scores !== null;

@@ -219,3 +219,27 @@ def test_two_people_on_one_data_set_never_overwrite_each_other(
     assert set(project.labels("label-anna").values()) == {"no_streak"}
     assert set(project.labels("label-ben").values()) == {"streak"}
     assert len(project.labels("label-ben")) == len(project.labels("label-anna")) == 48
+
+
+def test_pages_of_labelling_have_no_serious_fault_of_accessibility(
+    enter: Enter, project: LabelProject, api: ApiServer, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    items = list(fill(project, api_record, cutouts[:52]))
+    project.say(api.log_in("label-ben", PASSWORD), dict.fromkeys(items[:9], "streak"))
+    project.say(api.log_in("label-anna", PASSWORD), dict.fromkeys(items[:6], "no_streak"))
+    visit = enter("label-anna")
+    for path in (
+        f"{project.page}?version={VERSION}",
+        f"{project.page}?mode=single",
+        f"{project.page}?kind=contradicted",
+        f"/projects/{project.id}/agreement",
+    ):
+        for scheme in ("light", "dark"):
+            visit.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            visit.open(path)
+            expect(visit.page.locator("[data-told]:not(:empty)")).to_have_count(0)
+            assert visit.serious_faults() == [], (path, scheme)
+    for width in (1280, 820):
+        visit.page.set_viewport_size({"width": width, "height": 900})
+        visit.open(f"{project.page}?version={VERSION}")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width

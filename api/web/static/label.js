@@ -211,6 +211,11 @@ panel.addEventListener("click", (event) => {
   draw();
 });
 
+/** A picture that can't be shown says so in its place. */
+for (const [kind, isBroken] of [["error", true], ["load", false]]) {
+  panel.addEventListener(kind, ({ target }) => target.matches("img.cutout") && target.parentElement.classList.toggle("broken", isBroken), true);
+}
+
 for (const select of panel.querySelectorAll("form select")) select.addEventListener("change", () => select.form.requestSubmit());
 
 outbox.flush().then(fetchItems); // what waits from before is said first, or the queue would hold it again

@@ -52,8 +52,9 @@ function withoutPicture(picture) {
   picture.replaceWith(said);
 }
 
-document.addEventListener("error", (event) => event.target.matches?.("img.cutout") && withoutPicture(event.target), true);
-for (const picture of document.querySelectorAll("img.cutout")) if (picture.complete && picture.naturalWidth === 0) withoutPicture(picture);
+const STAYING = "img.cutout[src]:not([data-label] *)"; // in labelling one picture follows another in the same place
+document.addEventListener("error", (event) => event.target.matches?.(STAYING) && withoutPicture(event.target), true);
+for (const picture of document.querySelectorAll(STAYING)) if (picture.complete && picture.naturalWidth === 0) withoutPicture(picture);
 
 document.addEventListener("pointermove", (event) => {
   if (!view.lens || event.pointerType === "touch") return;

@@ -235,7 +235,7 @@ def test_pages_of_labelling_have_no_serious_fault_of_accessibility(
         f"/projects/{project.id}/agreement",
     ):
         for scheme in ("light", "dark"):
-            visit.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            visit.page.emulate_media(color_scheme=scheme)
             visit.open(path)
             expect(visit.page.locator("[data-told]:not(:empty)")).to_have_count(0)
             assert visit.serious_faults() == [], (path, scheme)

@@ -12,6 +12,7 @@ ServiceError
 ├── CutoutRejected          the cutout's fault; no other cutout is affected
 ├── Damaged                 the store's fault: bytes that are not what was written; a retry reads the same
 ├── Unavailable             nobody's fault; a retry is worth it
+│   └── NotInvited              by another host: this one is let in no more
 └── Misconfigured           the operator's fault; the message holds the cure
 """
 
@@ -77,6 +78,10 @@ class Damaged(ServiceError):
 
 class Unavailable(ServiceError):
     """Something that we depend on does not answer now; a retry is worth it."""
+
+
+class NotInvited(Unavailable):
+    """The service that invited this host lets it in no more; what it was doing is for other hosts."""
 
 
 class Misconfigured(ServiceError):

@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError, SSLError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Timeout
 
-from core.errors import Misconfigured
+from core.errors import Misconfigured, NotInvited
 
 CONNECTIONS = 16  # threads that read at once
 CHUNK = 2**20
@@ -20,8 +20,8 @@ BUSY = (502, 503, 504)
 class ApiFiles:
     """What `BlobStore` asks of a file system, by HTTPS; may be used from many threads.
 
-    What is refused raises OSError (FileNotFoundError for what is not there): a token that is over may be
-    followed by another one. Every call may be repeated and is, a few times, where no answer comes.
+    What is refused raises OSError (FileNotFoundError for what is not there), a token that is over or was
+    withdrawn NotInvited. Every call may be repeated and is, a few times, where no answer comes.
     """
 
     protocol = ("https",)
@@ -111,4 +111,8 @@ class ApiFiles:
         said = answer.data[:300].decode("utf-8", "replace")
         if answer.status == 404:
             raise FileNotFoundError(sha256)
+        if answer.status == 401:
+            raise NotInvited(
+                f"{self._url} does not know this host's token: the invitation was withdrawn or is over"
+            )
         raise OSError(f"{self._url} refuses {method} with {answer.status}: {said}")

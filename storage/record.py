@@ -92,8 +92,7 @@ class Record:
 def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
     """The record that the settings name; nothing is sent yet."""
     database = connect(settings.required_mongo_url(), settings.mongo_database, patience_s=patience_s)
-    token = settings.blob_token.get_secret_value() if settings.blob_token else ""
-    blobs = BlobStore(settings.blobs, token=token, authority=settings.tls_authority)
+    blobs = open_blobs(settings)
     return Record(
         database=database,
         blobs=blobs,
@@ -121,3 +120,9 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         loans=LoanRepository(database),
         guests=GuestRepository(database),
     )
+
+
+def open_blobs(settings: Settings) -> BlobStore:
+    """The blob store alone; nothing is asked yet."""
+    token = settings.blob_token.get_secret_value() if settings.blob_token else ""
+    return BlobStore(settings.blobs, token=token, authority=settings.tls_authority)

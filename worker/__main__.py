@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
-from core.errors import Misconfigured, ServiceError
+from core.errors import Misconfigured, NotInvited, ServiceError
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
 from worker.seat import Seat, take_seat
@@ -25,7 +25,10 @@ IDLE_ROUNDS = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Work until SIGTERM; finishes the shard at hand first. Exits 78 where its device can't be used."""
+    """Work until SIGTERM; finishes the shard at hand first.
+
+    Exits 78 where its device can't be used, 77 where this host is not, or no more, invited.
+    """
     args = _arguments(argv)
     try:
         settings = load_settings()
@@ -39,7 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             seat = take_seat(settings.scoring, wanted=args.gpus, faults=Path(faults.name))
             return _score(settings, seat, until_idle=args.exit_when_idle)
     except ServiceError as error:
-        return _fail(str(error), os.EX_CONFIG if isinstance(error, Misconfigured) else 1)
+        return _fail(str(error), _status_of(error))
+
+
+def _status_of(error: ServiceError) -> int:
+    if isinstance(error, Misconfigured):
+        return os.EX_CONFIG
+    return os.EX_NOPERM if isinstance(error, NotInvited) else 1
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -90,14 +99,21 @@ def _train(settings: Settings) -> int:
 
 
 def _work(settings: Settings, *more: str, module: str, queues: str, name: str) -> None:
-    """Be a Celery worker until SIGTERM."""
+    """Be a Celery worker until SIGTERM; raises NotInvited where the service lets this host in no more."""
+    from storage.record import open_blobs
     from tasks.app import app
     from worker.ending import expect_none_yet
+    from worker.guest_watch import GuestWatch
 
     expect_none_yet()
+    watch = None if settings.guest is None else GuestWatch(settings.guest, open_blobs(settings))
     app.conf.imports = (*app.conf.imports, module)
     options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level, *more]
+    if watch is not None:
+        watch.start()
     app.worker_main(["worker", "-Q", queues, "-n", name, *options])
+    if watch is not None:
+        watch.raise_if_refused()
 
 
 def _end_when_idle(settings: Settings, seat: Seat) -> None:

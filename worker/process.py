@@ -134,15 +134,17 @@ def _start(**_: object) -> None:
         seat.complain(error)
         os.kill(os.getppid(), signal.SIGTERM)
         return
+    if process is None:
+        return
     context.bind_scorer(process.scorer)
     _processes.append(process)
     if _draining.is_set():  # told while it was loading
         process.drain()
 
 
-def _started(settings: Settings, engine: Engine, seat: Seat) -> ScoringProcess:
-    """A process that is ready; waits for a record that is away."""
-    while True:
+def _started(settings: Settings, engine: Engine, seat: Seat) -> ScoringProcess | None:
+    """A process that is ready; waits for a record that is away, until told to end."""
+    while not _draining.is_set():
         try:
             process = ScoringProcess(settings, engine, seat)
             process.start()
@@ -151,6 +153,7 @@ def _started(settings: Settings, engine: Engine, seat: Seat) -> ScoringProcess:
             time.sleep(RETRY_START_S)
         else:
             return process
+    return None
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]

@@ -33,7 +33,7 @@ class Program:
     grace_s : how long it may take to end after SIGTERM.
     ready_timeout_s : how long it may take to become ready, before starting counts as failed.
     group : programs of one group that follow each other are asked to end together.
-    may_end : whether it is done, and not dead, once it has ended with status 0.
+    may_end : whether it is done, and not dead, once it has ended with status 0. With 77 any program is.
     """
 
     name: str
@@ -68,7 +68,8 @@ class _Kept:
     @property
     def done(self) -> bool:
         """Whether it has ended for good."""
-        return self.may_end and self.child.poll() == 0
+        status = self.child.poll()
+        return status == os.EX_NOPERM or (self.may_end and status == 0)
 
     def last_words(self) -> str:
         return f"its log {self.child.log} says:\n{self.child.said()}"
@@ -134,9 +135,14 @@ class Supervisor:
                 _raise_if_hopeless(kept, time.monotonic() - began)
 
     def watch(self, should_stop: threading.Event) -> None:
-        """Restart what dies, until asked to stop or all programs have ended for good."""
+        """Restart what dies, until asked to stop or all programs have ended for good.
+
+        Raises Misconfigured, with its last words, when one of them has no right any more to do its work.
+        """
         while not should_stop.wait(0.2) and not self.done:
             self.step()
+        for kept in self._kept_programs:
+            _raise_if_refused(kept)
 
     @property
     def done(self) -> bool:
@@ -232,7 +238,13 @@ def _start_server(server: EmbeddedServer) -> Child:
     return server.process
 
 
+def _raise_if_refused(kept: _Kept) -> None:
+    if kept.child.poll() == os.EX_NOPERM:
+        raise Misconfigured(f"{kept.name} is let in no more; {kept.last_words()}")
+
+
 def _raise_if_hopeless(kept: _Kept, waited_s: float) -> None:
+    _raise_if_refused(kept)
     if kept.deaths_before_ready and kept.child.poll() == os.EX_CONFIG:
         raise Misconfigured(f"{kept.name} can't start; {kept.last_words()}")
     if kept.deaths_before_ready >= DEATHS_BEFORE_READY:

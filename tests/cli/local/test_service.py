@@ -313,3 +313,16 @@ def test_a_program_that_may_end_is_done_when_it_ends_well_and_started_again_when
     assert [sentence for sentence in said if "brief ended" in sentence] == [
         "brief ended (exit status 1); starting it again in 1 s"
     ]
+
+
+def test_a_program_that_has_no_right_any_more_is_not_started_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    code = "import time; time.sleep(0.5); print('withdrawn'); raise SystemExit(77)"
+    said = Sentences()
+    with (
+        pytest.raises(Misconfigured, match=r"guest is let in no more.*\n.*withdrawn"),
+        Service(settings, say=said, programs=only(program("guest", code, tmp_path))) as service,
+    ):
+        service.wait()
+    assert not said.holds("starting it again")

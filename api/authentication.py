@@ -8,7 +8,7 @@ from core.user import Proof
 
 
 def address_of(request: Request) -> str:
-    """Where a request comes from; behind a proxy on this host, what the proxy says."""
+    """Where a request comes from; behind a proxy that the settings name, what that says."""
     return request.client.host if request.client else "unknown"
 
 

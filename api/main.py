@@ -1,10 +1,11 @@
-"""The app: `uvicorn api.main:create_app --factory`."""
+"""The app: `uvicorn --factory api.main:create_app --no-proxy-headers`; the settings name proxies."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.answers import install_answers
 from api.gate import Gate
@@ -67,6 +68,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_answers(app)
     app.add_middleware(Gate)
     app.add_middleware(ReadableStartup)
+    if settings.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     for open_room in (health, auth):
         app.include_router(open_room.router)
     for room in (

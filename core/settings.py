@@ -2,6 +2,7 @@
 
 import json
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import quote
@@ -164,6 +165,11 @@ class Settings(BaseSettings):
     )
     listen_port: int = Field(8443, gt=0, le=65533, description="the API's; the next two: MongoDB, Redis")
     listen_name: str | None = Field(None, description="what other hosts call `listen`, if not that")
+    proxies: tuple[str, ...] = Field(
+        (),
+        description="addresses or networks of reverse proxies, whose word on a client's address and scheme"
+        " (X-Forwarded-For, -Proto) is taken; '*' for anybody's",
+    )
     flower_port: int = Field(5555, ge=0, le=65535)
     secrets_file: Path = Path("secrets.json")
     token_days: float = Field(90.0, gt=0)
@@ -179,6 +185,14 @@ class Settings(BaseSettings):
     )
 
     instruments: dict[str, Instrument] = Field({}, description="profiles beside the built-in ztf, by name")
+
+    @field_validator("proxies")
+    @classmethod
+    def _addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            if proxy != "*":
+                ip_network(proxy)  # its complaint says what came
+        return proxies
 
     @field_validator("families")
     @classmethod

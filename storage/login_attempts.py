@@ -1,6 +1,8 @@
 """Failed logins, counted for a while by name and by address, so that nobody tries passwords for long."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Address, IPv6Network
 
 from core.errors import TooOften
 from storage.database import Mongo
@@ -22,6 +24,7 @@ class LoginAttempts:
 
     def refuse_flood(self, name: str, address: str) -> None:
         """Raise TooOften when this name or this address has failed too often during the last minutes."""
+        address = counted_as(address)
         since = {"$gte": datetime.now(UTC) - timedelta(seconds=WINDOW_S)}
         limits = (
             ({"name": name, "address": address}, PER_PAIR),
@@ -37,4 +40,14 @@ class LoginAttempts:
 
     def failed(self, name: str, address: str) -> None:
         """Note a failure."""
-        self._failures.insert_one({"name": name, "address": address, "at": datetime.now(UTC)})
+        self._failures.insert_one({"name": name, "address": counted_as(address), "at": datetime.now(UTC)})
+
+
+def counted_as(address: str) -> str:
+    """What an address is counted as: of IPv6 the /64, all of which one subscriber has."""
+    with suppress(ValueError):
+        host = IPv6Address(address)
+        if host.ipv4_mapped is not None:
+            return str(host.ipv4_mapped)
+        return str(IPv6Network((int(host), 64), strict=False))
+    return address

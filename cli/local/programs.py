@@ -86,7 +86,7 @@ def service_programs(place: Place, secrets: Secrets) -> list[Program]:
 
 def api_command(host: str, port: int, *options: str) -> tuple[str, ...]:
     """The command line of an API that listens there."""
-    listen = ("--host", host, "--port", str(port), "--no-access-log", *options)
+    listen = ("--host", host, "--port", str(port), "--no-access-log", "--no-proxy-headers", *options)
     return _python("uvicorn", "--factory", "api.main:create_app", *listen)
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ import pytest
 import requests
 
 from cli.local.ports import free_port
+from cli.local.programs import api_command
 
 ROOT = Path(__file__).parents[2]
 ADMIN = ("admin", "admin-password-of-a-test")
@@ -70,8 +70,7 @@ class ApiServer:
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the process, its output in the log."""
-        where = ["--host", "127.0.0.1", "--port", str(self.port)]
-        command = [sys.executable, "-m", "uvicorn", "api.main:create_app", "--factory", *where]
+        command = api_command("127.0.0.1", self.port)
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command, cwd=self._folder, env=self.env, stdout=log, stderr=subprocess.STDOUT

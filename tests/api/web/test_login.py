@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import requests
@@ -33,13 +34,26 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(api: ApiServer
     assert re.match(r"da_session=[\w-]{43};", cookie)
     assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
     assert "Secure" not in cookie  # this one came over http
-    proxied = requests.post(
-        f"{api.url}/login",
-        json={"username": ADMIN[0], "password": ADMIN[1]},
-        headers={"X-Forwarded-Proto": "https"},  # of a proxy on this host
-        timeout=30,
-    )
-    assert "Secure" in proxied.headers["Set-Cookie"]
+
+
+SAID = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
+
+
+def test_what_is_said_of_the_client_is_believed_of_a_proxy_in_the_settings_alone(
+    api: ApiServer, api_record: Record, mongo_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    def cookie_and_address(server: ApiServer) -> tuple[bool, str]:
+        login = {"username": ADMIN[0], "password": ADMIN[1]}
+        answer = requests.post(f"{server.url}/login", json=login, headers=SAID, timeout=30)
+        (entry,) = api_record.audit.newest(1)
+        return "Secure" in answer.headers["Set-Cookie"], str(entry.more["address"])
+
+    assert cookie_and_address(api) == (False, "127.0.0.1")
+    name = api_record.database.name
+    believing = {"DA_PROXIES": '["10.0.0.1", "127.0.0.0/8"]', "DA_BLOB_URL": api_record.blobs.url}
+    servers = {"mongo_url": mongo_url, "redis_url": redis_url, "database": name}
+    with ApiServer(tmp_path, **servers, **believing) as proxied:
+        assert cookie_and_address(proxied) == (True, "203.0.113.7")
 
 
 def test_the_predecessors_client_logs_in_by_json_and_needs_its_cookie_alone(api: ApiServer) -> None:

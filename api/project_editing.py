@@ -53,6 +53,7 @@ def change_project(
     description: str | None = None,
     classes: Iterable[str] | None = None,
     classifier: str | None = None,
+    overlap: int | None = None,
 ) -> Project:
     """Change what is given; an empty classifier means none.
 
@@ -69,6 +70,8 @@ def change_project(
         fields["classes"] = list(wanted)
     if classifier is not None:
         fields["classifier"] = checked_classifier(classifier)
+    if overlap is not None:
+        fields["overlap"] = overlap
     if not fields:
         return found.project
     record.audit.note(

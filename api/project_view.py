@@ -32,6 +32,7 @@ class ProjectView(BaseModel):
     description: str
     classes: list[str]
     classifier: str | None
+    overlap: int
     role: ProjectRole
     members: dict[str, ProjectRole]
     created: datetime
@@ -49,6 +50,7 @@ def project_views(record: Record, projects: Sequence[Project], user: User) -> li
             description=project.description,
             classes=list(project.classes),
             classifier=project.classifier,
+            overlap=project.overlap,
             role=project.role_of(user) or "user",
             members=dict(project.members),
             created=project.created,

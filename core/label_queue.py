@@ -40,14 +40,14 @@ class Candidate:
 class Wanted:
     """What is asked for: the queue, the networks' thresholds, and how many people are to label each item.
 
-    With an `overlap` of None everybody is to label everything.
+    With an `overlap` of 0 everybody is to label everything.
     """
 
     kind: QueueKind
     order: Order = "high"
     threshold: float = 0.5
     other_threshold: float = 0.5
-    overlap: int | None = None
+    overlap: int = 0
 
 
 def in_order(candidates: Iterable[Candidate], wanted: Wanted) -> list[Candidate]:
@@ -62,7 +62,7 @@ def in_order(candidates: Iterable[Candidate], wanted: Wanted) -> list[Candidate]
 
 
 def _is_open(candidate: Candidate, wanted: Wanted) -> bool:
-    return candidate.label is None and (wanted.overlap is None or candidate.people < wanted.overlap)
+    return candidate.label is None and (not wanted.overlap or candidate.people < wanted.overlap)
 
 
 def _is_open_and_scored(candidate: Candidate, wanted: Wanted) -> bool:

@@ -33,6 +33,7 @@ class Project:
     classes : sorted.
     classifier : what its labels are for, such as rb; None where they are for none.
     members : role by user name.
+    overlap : how many people are to label each item; 0 for everybody.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Project:
     created: datetime
     last_modified: datetime
     classifier: str | None = None
+    overlap: int = 0
 
     def role_of(self, user: User) -> ProjectRole | None:
         """What a user is here; None for a stranger. The service's administrators are every project's."""

@@ -39,7 +39,7 @@ class ProjectRepository:
         return [_project(found) for found in self._projects.find(query).sort([("created", -1), ("_id", 1)])]
 
     def change(self, project: str, **fields: object) -> Project:
-        """Set name, description, classes or classifier; raises NotFound."""
+        """Set name, description, classes, classifier or overlap; raises NotFound."""
         change = {"$set": fields | {"last_modified": datetime.now(UTC)}}
         found = self._projects.find_one_and_update({"_id": project} | _THERE, change, return_document=True)
         if found is None:
@@ -97,6 +97,7 @@ def _document(project: Project) -> Document:
         "description": project.description,
         "classes": list(project.classes),
         "classifier": project.classifier,
+        "overlap": project.overlap,
         "members": _members(project.members),
         "created": project.created,
         "last_modified": project.last_modified,
@@ -115,6 +116,7 @@ def _project(document: Document) -> Project:
         description=document["description"],
         classes=tuple(document["classes"]),
         classifier=document["classifier"],
+        overlap=document.get("overlap", 0),
         members={member["user"]: member["role"] for member in document["members"]},
         created=document["created"],
         last_modified=document["last_modified"],

@@ -31,12 +31,15 @@ class PairView(BaseModel):
 
 
 class DatasetProgress(BaseModel):
-    """How many items a data set has, and how many of them each person has labelled."""
+    """How many items a data set has, how many of them each person has labelled, and how many as many people
+    as the project wants.
+    """
 
     id: str
     name: str
     items: int
     people: dict[str, int]
+    done: int
 
 
 class AgreementView(BaseModel):
@@ -72,6 +75,10 @@ def show_agreement(services: ServicesOf, found: ProjectSeen) -> AgreementView:
                 name=dataset.name,
                 items=counts.get(dataset.id, 0),
                 people=record.label_events.count_by_person(dataset.id),
+                done=sum(
+                    standing.dataset.id == dataset.id and len(standing.said) >= found.project.overlap
+                    for standing in all_standings
+                ),
             )
             for dataset in datasets
         ],

@@ -60,7 +60,13 @@ def read_queue(services: ServicesOf, found: DatasetSeen, asked: Annotated[AskedQ
     cards = [card_of(services, version) for version in (asked.version, asked.against) if version]
     candidates, items = read_candidates(record, found.project, found.dataset, found.caller.name, cards)
     thresholds = [card.threshold for card in cards] + [0.5, 0.5]
-    wanted = Wanted(asked.kind, asked.order, threshold=thresholds[0], other_threshold=thresholds[1])
+    wanted = Wanted(
+        asked.kind,
+        asked.order,
+        threshold=thresholds[0],
+        other_threshold=thresholds[1],
+        overlap=found.project.overlap,
+    )
     queue = in_order(candidates, wanted)
     return Queue(
         total=len(queue),

@@ -30,6 +30,7 @@ class ProjectChange(BaseModel):
     description: str | None = None
     classes: list[str] | None = None
     classifier: str | None = None
+    overlap: int | None = Field(None, ge=0, le=1000, description="people for each item; 0 for everybody")
 
 
 class MemberRole(BaseModel):

@@ -33,7 +33,7 @@ def test_a_queue_holds_what_it_is_for(kind: QueueKind, order: Order, expected: l
 
 
 def test_an_item_is_wanted_until_enough_people_have_labelled_it() -> None:
-    for overlap, is_wanted in ((1, False), (2, True), (None, True)):
+    for overlap, is_wanted in ((1, False), (2, True), (0, True)):
         found = [found.item for found in in_order(ITEMS, Wanted("unlabelled", overlap=overlap))]
         assert ("by others" in found) == is_wanted
         assert "mine" not in found

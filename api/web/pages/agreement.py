@@ -10,7 +10,8 @@ from fastapi.responses import RedirectResponse
 from api.dataset_freezing import Wanted
 from api.label_consensus import freeze_project, project_standings
 from api.label_items import picture_of
-from api.labelling_access import DatasetEdited, InProject, ProjectSeen
+from api.labelling_access import DatasetEdited, InProject, ProjectEdited, ProjectSeen
+from api.project_editing import change_project
 from api.routes.label_agreement import NewSettlement, settle, show_agreement
 from api.routes.training import WantedTraining, submit_training
 from api.services import Operator, Services, ServicesOf
@@ -61,6 +62,15 @@ def settled(
         picture_of=picture_of,
         may_settle=True,
     )
+
+
+@router.post("/projects/{pid}/overlap")
+def overlap(
+    services: ServicesOf, found: ProjectEdited, people: Annotated[int, Form(ge=0, le=1000)]
+) -> Response:
+    """Say how many people are to label each item."""
+    change_project(services.record, found, overlap=people)
+    return RedirectResponse(f"/projects/{found.project.id}/agreement", 303)
 
 
 @router.post("/projects/{pid}/freeze")

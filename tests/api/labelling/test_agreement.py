@@ -57,6 +57,20 @@ def test_a_queue_is_of_one_persons_own(project: LabelProject, token_of: TokenOf)
     assert sorted(queue(project, ben, kind="random")) == sorted(n.removesuffix(".jpg") for n in NAMES)
 
 
+def test_an_item_is_in_nobodys_queue_once_as_many_people_as_are_wanted_have_labelled_it(
+    project: LabelProject, token_of: TokenOf
+) -> None:
+    project.ask("PATCH", f"/v1/projects/{project.id}", json={"overlap": 1})
+    project.say(token_of("anna"), labels(project, "ssssssnnnn.."))
+    assert queue(project, token_of("ben")) == ["11", "10"]
+    progress = project.ask("GET", f"/v1/projects/{project.id}/agreement")["datasets"][0]
+    assert progress["done"] == 10
+    project.ask("PATCH", f"/v1/projects/{project.id}", json={"overlap": 2})
+    assert len(queue(project, token_of("ben"))) == 12
+    project.ask("PATCH", f"/v1/projects/{project.id}", json={"overlap": 0})
+    assert len(queue(project, token_of("ben"))) == 12
+
+
 def test_a_queue_tells_no_score_and_nobody_elses_label(project: LabelProject, token_of: TokenOf) -> None:
     project.say(token_of("ben"), labels(project, "ssssssssssss"))
     found = project.ask("GET", f"{project.base}/queue", token=token_of("anna"), params={"version": RB})

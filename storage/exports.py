@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
+from core.errors import NotFound
 from core.job import Item, Job
 from cutouts.names import night_of
 from storage.database import Document
 from storage.record import Record
 from storage.results import Result, joined, results_by_shard
-from storage.selection import PATIENCE_MS, bound_text, matching
+from storage.selection import CHUNK, PATIENCE_MS, bound_text, matching
 
 LOOKED_AT = 20_000
 """Cutouts that a page looks at, at most, so that a filter that is true of few does not hold it up."""
@@ -76,6 +77,20 @@ def cutout_rows(record: Record, text: str, thresholds: Mapping[str, float]) -> I
     """The cutouts that a bound filter is true of, by id, also those that no version has scored yet."""
     for chunk in matching(record, text, slowest_ms=PATIENCE_MS):
         yield _rows(record, chunk.documents, thresholds)
+
+
+def chosen_rows(record: Record, ids: Sequence[str], thresholds: Mapping[str, float]) -> Iterator[list[Row]]:
+    """The cutouts with these ids, in their order. Raises NotFound where some are not on record."""
+    parts = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
+    known = {cutout for part in parts for cutout in record.cutouts.known(part)}
+    if missing := [cutout for cutout in ids if cutout not in known]:
+        raise NotFound(
+            f"{len(missing)} of {len(ids)} cutouts are not on record, such as {missing[0][:100]!r}"
+        )
+    for part in parts:
+        documents = record.database["cutouts"].find({"_id": {"$in": part}}, {"ades": False})
+        found = {document["_id"]: document for document in documents}
+        yield _rows(record, [found[cutout] for cutout in part], thresholds)
 
 
 def cutout_page(

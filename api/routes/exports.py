@@ -5,14 +5,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.export_formats import FORMATS, Form, Origin
 from api.services import Services, ServicesOf
 from core.errors import Conflict, NotFound
 from core.job import JobState
-from storage.exports import asked, cutout_rows, job_rows, thresholds_of
+from storage.exports import asked, chosen_rows, cutout_rows, job_rows, thresholds_of
+from storage.selection import EVERYTHING
 
 router = APIRouter(prefix="/v1", tags=["exports"])
+
+MOST_CHOSEN = 10_000
 
 FormOf = Annotated[Form, Query(alias="format", description="csv, ndjson or parquet")]
 FilterOf = Annotated[
@@ -21,6 +25,17 @@ FilterOf = Annotated[
 ModelsOf = Annotated[
     str, Query(description="versions whose scores are told, such as rb@2,sl@1; those in production without")
 ]
+
+
+class ChosenCutouts(BaseModel):
+    """Cutouts by their ids, and whose scores are told."""
+
+    model_config = ConfigDict(extra="forbid")
+    ids: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field(
+        min_length=1, max_length=MOST_CHOSEN
+    )
+    models: str = Field("", description="such as rb@2,sl@1; those in production without")
+    format: Form = "csv"
 
 
 @router.get("/jobs/{job_id}/export", response_class=StreamingResponse)
@@ -63,6 +78,20 @@ async def export_cutouts(
         return FORMATS[form].write(cutout_rows(record, wanted.filter, wanted.thresholds), origin)
 
     return await _streamed(services, chunks, form, name="cutouts")
+
+
+@router.post("/cutouts/export", response_class=StreamingResponse)
+async def export_some(chosen: ChosenCutouts, services: ServicesOf) -> StreamingResponse:
+    """The same of the cutouts with these ids. Raises NotFound where some are not on record."""
+    record = services.record
+
+    def chunks() -> Iterator[bytes]:
+        wanted = asked(record, EVERYTHING, listed(chosen.models))
+        ids = sorted(set(chosen.ids))
+        rows = chosen_rows(record, ids, wanted.thresholds)
+        return FORMATS[chosen.format].write(rows, Origin(wanted.thresholds))
+
+    return await _streamed(services, chunks, chosen.format, name="cutouts")
 
 
 def listed(models: str) -> list[str]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.wilson import wilson_interval
 from models.evaluation.figures import Confusion, Labels, Scores, checked, confusion
-from models.evaluation.groups import wilson_interval
 
 Interval = tuple[float, float]
 

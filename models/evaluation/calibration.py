@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import InvalidRequest
+from core.wilson import wilson_interval
 from models.evaluation.figures import Labels, Scores, checked
-from models.evaluation.groups import wilson_interval
 
 
 @dataclass(frozen=True, slots=True)

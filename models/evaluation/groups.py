@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InvalidRequest
+from core.wilson import wilson_interval
 from cutouts.simulator import Truth
 
 LENGTH_BINS_PX = (0.0, 10.0, 20.0, 30.0, 50.0, 80.0, 110.0, float("inf"))
@@ -37,21 +36,6 @@ class Group:
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the share of right decisions."""
         return wilson_interval(self.right, self.n)
-
-
-def wilson_interval(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """The score interval of a proportion (Wilson 1927, JASA 22, 209); 0 to 1 where nothing was counted.
-
-    Raises InvalidRequest unless 0 <= hits <= n.
-    """
-    if not 0 <= hits <= n:
-        raise InvalidRequest(f"{hits} hits of {n}; expected 0 to {n}")
-    if not n:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    middle = (hits + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * float(np.sqrt(hits * (n - hits) / n + z * z / 4))
-    return 0.0 if hits == 0 else max(0.0, middle - half), 1.0 if hits == n else min(1.0, middle + half)
 
 
 def by_kind(

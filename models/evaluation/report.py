@@ -7,6 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from core.completeness import FIGURE, STEPS
 from core.errors import InvalidRequest
 from core.model_card import ModelCard
 from cutouts.simulator import PRESETS, STREAK_KINDS
@@ -170,6 +171,7 @@ def all_figures(
             "tpr": [_operating_point(w, threshold_for_tpr, values, truth, positives) for w in WANTED_TPR],
             "tnr": [_operating_point(w, threshold_for_tnr, values, truth, positives) for w in WANTED_TNR],
         },
+        FIGURE: [int((values[truth] >= step / STEPS).sum()) for step in range(STEPS + 1)],
         "at_prevalence": {
             "positives": _rounded(positives),
             **_rates_as_json(values, truth, threshold, positives),

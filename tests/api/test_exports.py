@@ -156,6 +156,18 @@ def test_other_versions_are_columns_of_their_own(api: ApiServer, night: list[str
     assert (row[NEXT], row[RB], row[SL], row["plausible"]) == ("0.875", "0.125", "0.625", "true")
 
 
+def test_chosen_cutouts_are_written_in_the_order_of_their_ids(api: ApiServer, night: list[str]) -> None:
+    chosen = {"ids": [night[3], night[0], night[3]], "models": RB, "format": "ndjson"}
+    answer = api.ask("POST", "/v1/cutouts/export", json=chosen)
+    rows = [json.loads(line) for line in answer.text.splitlines()]
+    assert [(row["id"], row[RB]) for row in rows] == [(night[0], 1 / 8), (night[3], 7 / 8)]
+    unknown = api.ask("POST", "/v1/cutouts/export", json={"ids": [night[0], "nothing", "nobody"]})
+    assert (unknown.status_code, unknown.json()["detail"][:24]) == (404, "2 of 3 cutouts are not o")
+    refused: list[dict[str, Any]] = [{"ids": ids} for ids in ([], ["x"] * 10_001, ["x" * 301])]
+    for wrong in (*refused, {"ids": ["x"], "format": "xls"}):
+        assert api.ask("POST", "/v1/cutouts/export", json=wrong).status_code == 422
+
+
 def test_what_is_wrong_is_a_problem_before_the_file_begins(
     api: ApiServer, api_record: Record, job: str
 ) -> None:

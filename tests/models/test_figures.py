@@ -8,13 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from core.errors import InvalidRequest
+from core.wilson import wilson_interval
 from cutouts.simulator import Kind, Truth
 from models.evaluation import all_figures
 from models.evaluation.bootstrap import bootstrap, precision_band, roc_band
 from models.evaluation.calibration import calibration
 from models.evaluation.curves import precision_recall_curve, roc_curve, threshold_for_tnr, threshold_for_tpr
 from models.evaluation.figures import area_under_roc, at_prevalence, checked, confusion
-from models.evaluation.groups import by_kind, by_length, by_peak, wilson_interval
+from models.evaluation.groups import by_kind, by_length, by_peak
 from models.evaluation.report import serving_prevalence
 from models.training.labelled_images import LabelledImages
 
@@ -276,6 +277,9 @@ def test_all_figures_are_plain_json() -> None:
         "share_right": None,
         "interval": [0, 1],
     }
+    curve = found["ones_by_threshold"]
+    assert (curve[0], curve[50]) == (int(labels.sum()), found["confusion_matrix"][1][1])
+    assert curve == sorted(curve, reverse=True)
     strict = found["thresholds"]["tnr"][2]
     assert strict["wanted"] == found["completeness"]["at_tnr"] == 0.99
     assert confusion(scores, labels, threshold=strict["threshold"]).tnr >= 0.99

@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import HTMLResponse, StreamingResponse
 
+from api.routes.exports import MOST_CHOSEN, ChosenCutouts, export_some
 from api.services import Caller, ServicesOf
+from api.web.expected import expected
 from api.web.rendering import page
 from api.web.results_query import SIZES, Controls, as_filter, sought
 from core.errors import InvalidRequest
@@ -38,8 +40,18 @@ def results(request: Request, services: ServicesOf, caller: Caller, controls: Co
         sizes=SIZES,
         any_rejection=ANY,
         reasons=rejection_reasons(record),
+        expected=expected(record),
         is_first_run=not is_anything_scored(record),
     )
+
+
+@router.post("/results/export", response_class=StreamingResponse)
+async def export_chosen(
+    services: ServicesOf, caller: Caller, ids: Annotated[str, Form(max_length=MOST_CHOSEN * 300)]
+) -> StreamingResponse:
+    """The cutouts that were selected, an id on each line, as CSV in the order of their ids."""
+    del caller
+    return await export_some(ChosenCutouts(ids=ids.splitlines()), services)
 
 
 @router.get("/results/count")

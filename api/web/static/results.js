@@ -27,6 +27,14 @@ async function ask(path, signal) {
   return { ok: answer.ok, text: await answer.text() };
 }
 
+/** The completeness expected at the place of a slider, in the words of the server. */
+function tellKept(slider) {
+  const told = document.querySelector(`[data-kept="${CSS.escape(slider.name)}"]`);
+  if (!told) return;
+  const [share, low, high] = JSON.parse(told.dataset.table)[Math.round(slider.value * 100)].map((value) => (value / 10).toFixed(1));
+  told.lastElementChild.textContent = `${share} % (${low} to ${high})`;
+}
+
 async function count(signal) {
   const answer = await ask(address("/results/count"), signal);
   counted.textContent = answer.ok ? answer.text : "–";
@@ -55,6 +63,7 @@ async function changed({ atRest }) {
 form.addEventListener("input", (event) => {
   const output = event.target.parentElement.querySelector("output");
   if (output) output.textContent = Number(event.target.value).toFixed(2);
+  tellKept(event.target);
   changed({ atRest: false });
 });
 form.addEventListener("change", () => changed({ atRest: true }));
@@ -109,8 +118,6 @@ pictures.addEventListener("click", (event) => {
   event.preventDefault();
 });
 
-document.querySelector("[data-export=selected]").addEventListener("click", () => {
-  const ids = [...selected].map((id) => `'${id.replaceAll("'", "''")}'`);
-  const wanted = new URLSearchParams({ format: "csv", filter: `id in (${ids.join(", ")})` });
-  location.assign(`/v1/cutouts/export?${wanted}`);
+document.querySelector("[data-chosen]").addEventListener("submit", (event) => {
+  event.target.elements.ids.value = [...selected].join("\n");
 });

@@ -1,9 +1,12 @@
 """The pages in a real browser: by keyboard, without a fault of scripts or of accessibility."""
 
 import re
+from collections.abc import Iterator
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from storage.record import Record
 from tests.api.server import ApiServer
 from tests.api.versions import RB
 from tests.api.web.chromium import Visit
@@ -83,16 +86,47 @@ def test_the_grid_is_walked_selected_and_shown_otherwise_by_keys_alone(visit: Vi
     assert "invert" in page.locator("img.cutout").evaluate("(image) => getComputedStyle(image).filter")
 
 
-def test_what_is_selected_is_exported(visit: Visit) -> None:
-    page = visit.open(RESULTS)
+def test_what_is_selected_is_exported_also_more_than_a_filter_could_name(visit: Visit) -> None:
+    page = visit.open(RESULTS.replace("size=60", "size=240"))
     page.keyboard.press("ArrowRight")
-    wanted = focused(page)
+    first = focused(page)
     page.keyboard.press("Space")
+    page.locator(".cell").nth(219).focus()
+    page.keyboard.press("Shift+Space")
+    expect(page.locator("[data-selected]")).to_have_text("220")
     with page.expect_download() as download:
         page.locator("[data-export=selected]").click()
     lines = download.value.path().read_text("utf-8").splitlines()
-    assert [line for line in lines if line.startswith(str(wanted))]
-    assert len([line for line in lines if not line.startswith("#")]) == 2
+    assert [line for line in lines if line.startswith(str(first))]
+    assert len([line for line in lines if not line.startswith("#")]) == 1 + 220
+
+
+@pytest.fixture
+def measured(api_record: Record) -> Iterator[None]:
+    """The card of one of the versions in production tells of the standing benchmark."""
+    ones = [1000 - 5 * step for step in range(101)]
+    figures = {"confusion_matrix": [[1, 1], [300, 700]], "dataset": "rb-2018.9", "ones_by_threshold": ones}
+    models = api_record.database["models"]
+    models.update_one({"_id": RB}, {"$set": {"metrics": {"rb-2018.9": figures}}})
+    yield
+    models.update_one({"_id": RB}, {"$set": {"metrics": {}}})
+
+
+@pytest.mark.usefixtures("measured")
+def test_beside_a_slider_stands_what_the_benchmark_lets_expect_there(visit: Visit) -> None:
+    page = visit.open(RESULTS)
+    told = page.locator("[data-kept=rb]")
+    expect(told).to_contain_text("100.0 % (99.6 to 100.0)")
+    page.locator("input[name=rb]").focus()
+    for _ in range(5):
+        page.keyboard.press("PageUp")
+    expect(told).to_contain_text("75.0 % (72.2 to 77.6)")
+    expect(page).to_have_url(re.compile(r"rb=0\.5"))
+    page.reload()
+    expect(told).to_contain_text("75.0 % (72.2 to 77.6)")
+    assert "1,000 true real streaks of rb-2018.9" in str(told.get_attribute("title"))
+    expect(page.locator(".kept").nth(1)).to_have_text("completeness not known")
+    assert visit.serious_faults() == []
 
 
 def test_a_filter_that_is_none_is_told_where_it_was_typed(visit: Visit) -> None:

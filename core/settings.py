@@ -134,6 +134,15 @@ class Training(BaseModel):
     )
 
 
+class Watchdog(BaseModel):
+    """When a scoring process is replaced: a stopped one after `silent_s`, a hung one after both others."""
+
+    canary_s: float = Field(60.0, gt=0, description="between two canaries, whose score is known")
+    answer_s: float = Field(25.0, gt=0, description="what one batch may take")
+    silent_s: float = Field(30.0, gt=0, description="how long the process may give no sign of life")
+    load_s: float = Field(600.0, gt=0, description="what starting, or loading networks, may take")
+
+
 class Settings(BaseSettings):
     """Everything that an operator can set; nested fields as `DA_SCORING__SHARD_SIZE`."""
 
@@ -180,6 +189,7 @@ class Settings(BaseSettings):
     scoring: Scoring = Scoring()
     training: Training = Training()
     station: Station = Field(Station(), description="the header of reports of accepted streaks")
+    watchdog: Watchdog = Watchdog()
     families: dict[str, Family] = Field(
         dict(FAMILIES), description="of networks, beside rb and sl: what their scores mean"
     )

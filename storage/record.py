@@ -11,6 +11,7 @@ from core.settings import Settings
 from storage.accounts import AccountRepository
 from storage.audit import AuditLog
 from storage.blobs import BlobStore
+from storage.canaries import CanaryRepository
 from storage.cutouts import CutoutRepository
 from storage.database import Mongo, connect
 from storage.datasets import DataSetRepository
@@ -62,6 +63,7 @@ class Record:
     login_attempts: LoginAttempts
     audit: AuditLog
     workers: WorkerRepository
+    canaries: CanaryRepository
     loans: LoanRepository
     guests: GuestRepository
 
@@ -117,6 +119,7 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         login_attempts=LoginAttempts(database),
         audit=AuditLog(database),
         workers=WorkerRepository(database),
+        canaries=CanaryRepository(database),
         loans=LoanRepository(database),
         guests=GuestRepository(database),
     )

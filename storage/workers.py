@@ -16,6 +16,8 @@ class WorkerInfo:
     """A scoring process: its name by host and device, what it computes on, what it holds and has done.
 
     One that is `draining` was told to end: it finishes the shard at hand and takes no other.
+    One that is `unwell` says why it takes no work. `replaced` counts the processes before this one that were
+    killed since they did not answer, or scored wrongly; `replaced_why` tells the last one's fault.
     """
 
     name: str
@@ -26,6 +28,14 @@ class WorkerInfo:
     rss_bytes: int
     pid: int = 0
     draining: bool = False
+    unwell: str = ""
+    replaced: int = 0
+    replaced_why: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes work."""
+        return bool(self.versions) and not self.draining and not self.unwell
 
 
 def host_of(name: str) -> str:
@@ -59,10 +69,10 @@ class WorkerRepository:
 
     def ready(self) -> Sequence[WorkerInfo]:
         """The workers that take work, and reported so within the last 15 s."""
-        return [worker for worker in self.present() if not worker.draining]
+        return [worker for worker in self.present() if worker.ready]
 
     def present(self) -> Sequence[WorkerInfo]:
-        """The workers that reported within the last 15 s, those that are draining too."""
+        """The workers that reported within the last 15 s, those that are draining or unwell too."""
         return [
             WorkerInfo(
                 d["_id"],
@@ -73,6 +83,9 @@ class WorkerRepository:
                 d["rss_bytes"],
                 d.get("pid", 0),
                 d.get("draining", False),
+                d.get("unwell", ""),
+                d.get("replaced", 0),
+                d.get("replaced_why", ""),
             )
             for d in self._workers.find(_aged("$gte")).sort("_id", 1)
         ]

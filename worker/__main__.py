@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pymongo.errors import PyMongoError
@@ -19,6 +20,7 @@ from core.errors import Misconfigured, NotInvited, ServiceError
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
 from worker.seat import Seat, take_seat
+from worker.watchdog import Watchdog
 
 IDLE_CHECK_S = 2.0
 IDLE_ROUNDS = 3
@@ -38,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.train:
             return _train(settings)
         settings.scoring.allow_cpu |= args.allow_cpu
-        with tempfile.NamedTemporaryFile(prefix="worker-fault-") as faults:
-            seat = take_seat(settings.scoring, wanted=args.gpus, faults=Path(faults.name))
+        with tempfile.TemporaryDirectory(prefix="worker-") as folder:
+            seat = take_seat(settings.scoring, wanted=args.gpus, folder=Path(folder))
             return _score(settings, seat, until_idle=args.exit_when_idle)
     except ServiceError as error:
         return _fail(str(error), _status_of(error))
@@ -81,11 +83,20 @@ def _score(settings: Settings, seat: Seat, *, until_idle: bool) -> int:
 
     sys.stderr.write(f"worker: scoring on {seat.told}\n")
     seat.leave()
+    watchdog = Watchdog(
+        Path(seat.pulse),
+        settings.watchdog,
+        before_kill=lambda n, why: replace(seat, replaced=n, replaced_why=why).leave(),
+        give_up=lambda: os.kill(os.getpid(), signal.SIGTERM),
+    )
+    threading.Thread(target=watchdog.run, name="watchdog", daemon=True).start()
     if until_idle:
         threading.Thread(target=_end_when_idle, args=[settings, seat], name="idle", daemon=True).start()
     queues = ",".join(QUEUE_OF[priority] for priority in ("live", "bulk"))
     _work(settings, module="worker.process", queues=queues, name=f"score-{seat.device}-{seat.token}@%h")
     complaint = seat.complaint()
+    if watchdog.gave_up:
+        return _fail(watchdog.why, 1)
     return 0 if complaint is None else _fail(*complaint)
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from celery.signals import worker_process_init, worker_process_shutdown
@@ -19,12 +20,15 @@ from storage.database import ensure_indexes
 from storage.record import Record, open_record
 from storage.workers import WorkerInfo
 from tasks import context
+from worker.canary import CanaryCheck
 from worker.ending import told_enough, when_told_to_end
 from worker.engine import Engine
+from worker.pulse import Heart
 from worker.reader import Reader
 from worker.readers import open_reader
 from worker.scorer import ShardScorer
 from worker.seat import Seat, seat_of_this_process
+from worker.watched_engine import WatchedEngine
 
 _log = logging.getLogger(__name__)
 REPORT_EVERY_S = 5.0
@@ -35,26 +39,31 @@ PATIENCE_S = 30.0  # a mongod that restarts is back within this time
 class ScoringProcess:
     """One engine with the production networks, and the thread that reports it."""
 
-    def __init__(self, settings: Settings, engine: Engine, seat: Seat) -> None:
+    def __init__(self, settings: Settings, engine: Engine, seat: Seat, heart: Heart) -> None:
         self.name = f"{socket.gethostname()}:{seat.device}"
-        self._token = seat.token
+        self._seat, self._heart = seat, heart
         self._record = open_record(settings, patience_s=PATIENCE_S)
-        self._engine = engine
+        self._engine = WatchedEngine(engine)
         self._ended = False
         self._changed = threading.Event()
+        self._canary = CanaryCheck(self._record.canaries, self._engine, lambda: self.name)
+        self._canary_s = settings.watchdog.canary_s
         if settings.guest is None:
             ensure_indexes(self._record.database)
             self._record.models.register_shipped()
-        self.scorer = _scorer(settings, self._record, engine, self.name)
+        self.scorer = _scorer(settings, self._record, self._engine, self.name)
 
     def start(self) -> None:
-        """Load and warm the production networks, then say that this worker is ready."""
+        """Load and warm the production networks, ask the canary, then say that this worker is ready."""
+        self._heart.doing = lambda: self._engine.doing
         versions = self._record.models.production()
         self.scorer.load(versions)
+        self._ask_canary()
         self._report()
         threading.Thread(target=self._keep_reporting, name="presence", daemon=True).start()
+        threading.Thread(target=self._keep_asking, name="canary", daemon=True).start()
         where = {"worker": self.name, "device": self._engine.device, "engine": self._engine.name}
-        _log.info("ready", extra=where | {"versions": versions})
+        _log.info("ready" if self._heart.ready else "started", extra=where | {"versions": versions})
 
     def drain(self) -> None:
         """Finish the shard at hand, take no other, and say so at once."""
@@ -65,7 +74,8 @@ class ScoringProcess:
         """Say that this worker has ended."""
         self._ended = True
         self._changed.set()
-        self._record.workers.leave(self.name, token=self._token)
+        self._heart.stop()
+        self._record.workers.leave(self.name, token=self._seat.token)
         self._record.close()
 
     def _keep_reporting(self) -> None:
@@ -88,9 +98,29 @@ class ScoringProcess:
             scored=self.scorer.scored,
             rss_bytes=_rss_bytes(),
             pid=os.getpid(),
-            draining=self.scorer.draining,
+            draining=self.scorer.draining and not self._heart.unwell,
+            unwell=self._heart.unwell,
+            replaced=self._seat.replaced,
+            replaced_why=self._seat.replaced_why,
         )
-        self.name = self.scorer.worker = self._record.workers.report(info, token=self._token)
+        self.name = self.scorer.worker = self._record.workers.report(info, token=self._seat.token)
+        self._heart.ready = info.ready
+
+    def _keep_asking(self) -> None:
+        while not self._ended and not self._heart.unwell:
+            self._engine.failed.wait(self._canary_s)
+            self._engine.failed.clear()
+            self._ask_canary()
+
+    def _ask_canary(self) -> None:
+        """Take no work any more, and say why, where the engine does not score as it should."""
+        fault = self._canary.fault()
+        if fault is None or self._ended:
+            return
+        _log.error("this worker takes no work: %s", fault, extra={"worker": self.name})
+        self.scorer.draining = True
+        self._heart.unwell = fault
+        self._changed.set()
 
 
 def _scorer(settings: Settings, record: Record, engine: Engine, name: str) -> ShardScorer:
@@ -121,6 +151,8 @@ def _start(**_: object) -> None:
     settings = load_settings()
     configure_logging(settings.log_level)
     seat = seat_of_this_process()
+    heart = Heart(Path(seat.pulse), doing=_starting())
+    heart.start()
     try:
         from worker.tensorflow_engine import TensorFlowEngine, why_no_gpu  # up to 20 s, in the child only
 
@@ -128,7 +160,7 @@ def _start(**_: object) -> None:
         found = seat.checked(engine.device, why_no_gpu())
         if found.device != seat.device:
             _log.warning("TensorFlow can't use %s, and the CPU is allowed: it scores there", seat.told)
-        process = _started(settings, engine, found)
+        process = _started(settings, engine, found, heart)
     except Exception as error:  # noqa: BLE001  Celery would log it and go on with a process that can't score
         _log.critical("this worker can't score and ends", exc_info=True)
         seat.complain(error)
@@ -142,11 +174,17 @@ def _start(**_: object) -> None:
         process.drain()
 
 
-def _started(settings: Settings, engine: Engine, seat: Seat) -> ScoringProcess | None:
+def _starting() -> Callable[[], tuple[str, float]]:
+    began = time.monotonic()
+    return lambda: ("start", time.monotonic() - began)
+
+
+def _started(settings: Settings, engine: Engine, seat: Seat, heart: Heart) -> ScoringProcess | None:
     """A process that is ready; waits for a record that is away, until told to end."""
     while not _draining.is_set():
+        heart.doing = _starting()  # anew: waiting for a record is no fault
         try:
-            process = ScoringProcess(settings, engine, seat)
+            process = ScoringProcess(settings, engine, seat, heart)
             process.start()
         except (PyMongoError, Unavailable) as error:
             _log.error("not ready, trying again: %s: %s", type(error).__name__, error)

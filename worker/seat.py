@@ -30,6 +30,8 @@ class Seat:
     allow_cpu : whether a GPU that the engine can't use may give way to the CPU.
     token : by which a process that was started again is known to be the same worker.
     faults : the file in which the child says why it can't score.
+    pulse : the file in which the child tells how it is, every second.
+    replaced, replaced_why : how many children were killed before it, and the last one's fault.
     """
 
     device: str
@@ -38,6 +40,9 @@ class Seat:
     allow_cpu: bool
     token: str
     faults: str
+    pulse: str
+    replaced: int = 0
+    replaced_why: str = ""
 
     def leave(self) -> None:
         """Leave it for the children that this process starts, and pin them to its device."""
@@ -71,10 +76,11 @@ class Seat:
         return str(fault["said"]), int(fault["status"])
 
 
-def take_seat(settings: Scoring, *, wanted: str | None, faults: Path) -> Seat:
+def take_seat(settings: Scoring, *, wanted: str | None, folder: Path) -> Seat:
     """The seat for a process that is to score on one device; raises Misconfigured as `choose` does.
 
-    `wanted` names one GPU; none means the first one, or the CPU of a host that has no GPU.
+    `wanted` names one GPU; none means the first one, or the CPU of a host that has no GPU. Its files are in
+    `folder`, which exists.
     """
     devices = choose(wanted, host_gpus(), allow_cpu=settings.allow_cpu)
     if len(devices) > 1:
@@ -82,7 +88,9 @@ def take_seat(settings: Scoring, *, wanted: str | None, faults: Path) -> Seat:
             f"one process scores on one GPU, and {wanted} names {len(devices)}; "
             f"`./streaks worker --gpus {wanted}` starts one for each"
         )
-    return _seat(devices[0], allow_cpu=settings.allow_cpu, faults=faults)
+    faults = folder / "faults"
+    faults.touch()
+    return _seat(devices[0], allow_cpu=settings.allow_cpu, files=(str(faults), str(folder / "pulse")))
 
 
 def seat_of_this_process() -> Seat:
@@ -90,8 +98,8 @@ def seat_of_this_process() -> Seat:
     return Seat(**json.loads(os.environ[_SEAT]))
 
 
-def _seat(gpu: Gpu | None, *, allow_cpu: bool, faults: Path) -> Seat:
+def _seat(gpu: Gpu | None, *, allow_cpu: bool, files: tuple[str, str]) -> Seat:
     token = os.environ.get(SEAT_TOKEN) or secrets.token_hex(8)
     if gpu is None:
-        return Seat(CPU, CPU, "-1", allow_cpu, token, str(faults))
-    return Seat(f"gpu{gpu.index}", str(gpu), gpu.uuid, allow_cpu, token, str(faults))
+        return Seat(CPU, CPU, "-1", allow_cpu, token, *files)
+    return Seat(f"gpu{gpu.index}", str(gpu), gpu.uuid, allow_cpu, token, *files)

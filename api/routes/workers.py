@@ -17,5 +17,5 @@ class Workers(BaseModel):
 
 @router.get("")
 def list_workers(services: ServicesOf) -> Workers:
-    """The scoring processes that hold their networks; one that is draining finishes its shard and ends."""
+    """The scoring processes; one that drains finishes its shard and ends, one that is unwell says why."""
     return Workers(workers=list(services.record.workers.present()))

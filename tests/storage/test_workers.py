@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
 
 from storage.record import Record
 from storage.workers import WorkerInfo
@@ -43,3 +46,17 @@ def test_a_name_is_free_once_its_holder_has_not_reported_for_long_and_who_return
     assert record.workers.ready() == []
     assert record.workers.report(GPU0, token="b") == "host:gpu0"
     assert record.workers.report(GPU0, token="a") == "host:gpu0-2"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"unwell": "the canary scored 0.1"}, {"versions": ()}, {"draining": True}],
+    ids=lambda c: next(iter(c)),
+)
+def test_who_is_unwell_or_holds_no_model_or_drains_is_there_and_takes_no_work(
+    record: Record, change: dict[str, Any]
+) -> None:
+    record.workers.report(replace(GPU0, **change), token="a")
+    assert record.workers.ready() == []
+    (found,) = record.workers.present()
+    assert all(getattr(found, name) == value for name, value in change.items())

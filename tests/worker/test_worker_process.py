@@ -14,7 +14,9 @@ import pytest
 from bench.process_tree import process_tree
 from core.job import Item, Job, JobState
 from core.settings import Scoring, Settings
+from storage.canaries import KnownScore
 from storage.record import Record
+from storage.workers import WorkerInfo
 from tasks.app import app
 from tasks.messenger import Messenger
 from tasks.submit import Submitter
@@ -95,6 +97,41 @@ def test_a_killed_scoring_process_loses_nothing_and_doubles_nothing(place: Place
     assert place.outcomes.count_documents({}) == 2 * 6 * SHARD
     progress = place.record.shards.progress(job.id)
     assert (progress.scored, progress.rejected) == (6 * SHARD, 0)
+
+
+def test_a_stopped_scoring_process_is_replaced_and_loses_nothing(place: Place) -> None:
+    job = place.submit(6 * SHARD, seed=4000)
+    with place.worker(DA_WATCHDOG__SILENT_S="3") as (worker, until):
+        until(lambda: place.outcomes.count_documents({}) > 0)
+        stopped = place.record.workers.ready()[0].pid
+        os.kill(stopped, signal.SIGSTOP)
+        until(lambda: any(other.replaced for other in place.record.workers.ready()))
+        assert stopped not in process_tree(worker.pid)
+        (other,) = place.record.workers.ready()
+        assert (other.replaced, other.pid != stopped) == (1, True)
+        assert "the scoring process has not run for" in other.replaced_why
+        until(lambda: place.is_finished(job))
+    assert place.outcomes.count_documents({}) == 2 * 6 * SHARD
+    progress = place.record.shards.progress(job.id)
+    assert (progress.scored, progress.rejected) == (6 * SHARD, 0)
+
+
+def test_a_worker_whose_engine_scores_otherwise_than_others_ends_and_says_why(place: Place) -> None:
+    place.record.canaries.known("rb@7", else_note=KnownScore(-1.0, "another", "float32", "host:gpu9"))
+    with place.worker() as (worker, _):
+        unwell = {w.unwell for w in _seen(place, worker)}
+        assert worker.returncode == 1
+    assert any("rb@7 gives the canary" in why and "as host:gpu9 gave it on another" in why for why in unwell)
+
+
+def _seen(place: Place, worker: "subprocess.Popen[bytes]") -> Iterator[WorkerInfo]:
+    """The workers that are present, again and again until this one has ended."""
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    while worker.poll() is None:
+        assert time.monotonic() < deadline
+        yield from place.record.workers.present()
+        assert place.record.workers.ready() == []
+        time.sleep(0.1)
 
 
 def test_a_worker_told_to_end_finishes_its_shard_and_the_next_one_goes_on_and_ends_when_idle(

@@ -1,0 +1,90 @@
+"""An engine of which another thread can see what it is at, and for how long."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from core.model_card import ModelCard
+from cutouts.recipes import Pixels
+from worker.engine import Engine, Scores
+
+
+class WatchedEngine:
+    """Passes everything on, one call at a time.
+
+    Attributes
+    ----------
+    failed : set when a batch could not be scored; for who finds out why.
+    together : the versions that were scored, or warmed, last; asking them again compiles nothing.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._one = threading.Lock()
+        self._doing: tuple[str, float] = ("", 0.0)
+        self.failed = threading.Event()
+        self.together: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As the engine."""
+        return self._engine.name
+
+    @property
+    def precision(self) -> str:
+        """As the engine."""
+        return self._engine.precision
+
+    @property
+    def device(self) -> str:
+        """As the engine."""
+        return self._engine.device
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """As the engine."""
+        return self._engine.versions
+
+    @property
+    def doing(self) -> tuple[str, float]:
+        """`load`, `score` or nothing, and for how many seconds."""
+        what, since = self._doing
+        return what, time.monotonic() - since if what else 0.0
+
+    def load(self, card: ModelCard, weights: bytes) -> None:
+        """As the engine."""
+        with self._at("load"):
+            self._engine.load(card, weights)
+
+    def drop(self, version: str) -> None:
+        """As the engine."""
+        with self._at("load"):
+            self._engine.drop(version)
+
+    def warm(self, versions: Sequence[str]) -> None:
+        """As the engine."""
+        with self._at("load"):
+            self.together = tuple(versions)
+            self._engine.warm(versions)
+
+    def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
+        """As the engine."""
+        compiled = set(versions) == set(self.together)
+        with self._at("score" if compiled else "load"):
+            try:
+                scores = self._engine.score(batch, versions)
+            except Exception:
+                self.failed.set()
+                raise
+            self.together = tuple(versions)
+            return scores
+
+    @contextmanager
+    def _at(self, what: str) -> Iterator[None]:
+        with self._one:
+            self._doing = (what, time.monotonic())
+            try:
+                yield
+            finally:
+                self._doing = ("", 0.0)

@@ -29,7 +29,7 @@ def answer_to(error: Exception, scope: Scope) -> Response:
     """A problem, unless a browser asks for a page or for a part of one."""
     problem = problem_of(error)
     headers = Headers(scope=scope)
-    if not _is_browser(headers):
+    if not is_browser(headers):
         return problem
     is_part = "HX-Request" in headers
     if isinstance(error, NotAuthenticated) and scope["path"] != LOGIN:
@@ -41,7 +41,8 @@ def answer_to(error: Exception, scope: Scope) -> Response:
     return show(problem, user=scope.get("state", {}).get("user"))
 
 
-def _is_browser(headers: Headers) -> bool:
+def is_browser(headers: Headers) -> bool:
+    """Whether who asks wants a page, and not what programs get."""
     return "text/html" in headers.get("Accept", "") and "Authorization" not in headers
 
 

@@ -45,11 +45,17 @@ class Taken:
 
 
 def take_in(
-    record: Record, dataset: LabelDataset, pictures: Sequence[Picture], *, no_images: Iterable[str] = ()
+    record: Record,
+    dataset: LabelDataset,
+    pictures: Sequence[Picture],
+    *,
+    origin: str,
+    no_images: Iterable[str] = (),
 ) -> Taken:
     """Put pictures, whose bytes are stored, into a data set under their files' names.
 
-    What could not be taken in is noted on the data set. Raises TooLarge, and nothing was taken in then.
+    `origin` says in words where they are from. What could not be taken in is noted on the data set. Raises
+    TooLarge, and nothing was taken in then.
     """
     there = record.label_datasets.count([dataset.id]).get(dataset.id, 0)
     if there + len(pictures) > MOST_ITEMS:
@@ -62,6 +68,8 @@ def take_in(
         for picture, cutout in zip(readable, _cutouts(record, readable), strict=True)
     ]
     added = record.label_datasets.add_items(dataset, items)
+    if added.new:
+        record.label_datasets.note_origin(dataset, origin)
     refused = [(picture.name, str(picture.fault)) for picture in pictures if picture.sha256 is None]
     refused += [(name, _OTHER_BYTES) for name in added.conflicts]
     refused += [(flat_name(name), _NO_IMAGE) for name in no_images]

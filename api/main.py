@@ -28,6 +28,7 @@ from api.routes import (
     model_plots,
     models,
     nights,
+    project_archive,
     projects,
     rescore,
     score_changes,
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         models,
         model_plots,
         datasets,
+        project_archive,  # before projects: `import` is no project's id
         projects,
         label_datasets,
         label_queue,

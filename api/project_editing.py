@@ -105,9 +105,7 @@ def remove_member(record: Record, found: InProject, user: str) -> Project:
     return changed
 
 
-def add_dataset(
-    record: Record, found: InProject, *, name: str, description: str = "", origin: str = ""
-) -> LabelDataset:
+def add_dataset(record: Record, found: InProject, *, name: str, description: str = "") -> LabelDataset:
     """A new data set without items; raises InvalidRequest."""
     now = datetime.now(UTC)
     dataset = LabelDataset(
@@ -115,7 +113,7 @@ def add_dataset(
         project=found.project.id,
         name=checked_name(name),
         description=checked_description(description),
-        origin=origin,
+        origin="",
         created=now,
         last_modified=now,
     )
@@ -143,6 +141,14 @@ def remove_dataset(record: Record, found: InDataset) -> None:
     record.audit.note(
         "label data set removed", who=found.caller.name, project=found.project.id, dataset=found.dataset.id
     )
+
+
+def refuse_other_name(typed: str, name: str) -> None:
+    """Raise InvalidRequest where what is to be removed was not called by its name."""
+    if typed.strip() != name:
+        raise InvalidRequest(
+            f"{typed[:80]!r} was typed; expected {name!r}, the name of what is to be removed"
+        )
 
 
 def checked_classifier(text: str | None) -> str | None:

@@ -13,6 +13,7 @@ from core.project import LabelDataset, LabelItem
 from storage.database import Document, Mongo
 
 _BATCH = 5000
+_LONGEST_ORIGIN = 500
 _DUPLICATE_KEY = 11000
 _THERE: Document = {"removed": None}
 
@@ -53,6 +54,12 @@ class LabelDatasetRepository:
         except DuplicateKeyError as error:
             raise Conflict(f"there is or was a data set {dataset.id!r} already") from error
 
+    def refuse_taken(self, dataset: LabelDataset) -> None:
+        """Raise Conflict for an id that another project's data set has, or one that was removed."""
+        found = self._datasets.find_one({"_id": dataset.id}, {"project": True, "removed": True})
+        if found is not None and (found["project"] != dataset.project or found["removed"] is not None):
+            raise Conflict(f"there is or was a data set {dataset.id!r} already, which is not this one")
+
     def get(self, project: str, dataset: str) -> LabelDataset:
         """A data set of this project; raises NotFound, also for one of another project."""
         found = self._datasets.find_one({"_id": dataset, "project": project} | _THERE)
@@ -78,6 +85,13 @@ class LabelDatasetRepository:
         change = {"$set": {"removed": datetime.now(UTC)}}
         if not self._datasets.update_one({"_id": dataset.id} | _THERE, change).matched_count:
             raise _no_dataset(dataset.id)
+
+    def note_origin(self, dataset: LabelDataset, origin: str) -> None:
+        """Add to where the pictures are from, if that is not told yet; the first 500 characters are kept."""
+        told = self._datasets.find_one({"_id": dataset.id}, {"origin": True}) or {"origin": ""}
+        if origin not in told["origin"].split("; "):
+            joined = f"{told['origin']}; {origin}".removeprefix("; ")[:_LONGEST_ORIGIN]
+            self._datasets.update_one({"_id": dataset.id}, {"$set": {"origin": joined}})
 
     def add_items(self, dataset: LabelDataset, items: Sequence[LabelItem]) -> Added:
         """Put pictures into a data set.

@@ -60,11 +60,15 @@ class LabelEventRepository:
         self._derive(dataset, person, sorted({document["item"] for document in documents}))
         return Received(len(fresh), len(events) - len(fresh))
 
-    def labels(self, dataset: str, *, person: str | None = None) -> Iterator[Label]:
-        """What each person, or one, says of each item now, those of one item together."""
+    def labels(
+        self, dataset: str, *, person: str | None = None, items: Sequence[str] | None = None
+    ) -> Iterator[Label]:
+        """What each person, or one, says of each item, or of some, now; those of one item together."""
         query: Document = {"_id.dataset": dataset, "labelled": True}
         if person is not None:
             query["_id.person"] = person
+        if items is not None:
+            query["_id.item"] = {"$in": list(items)}
         for document in self._states.find(query).sort([("_id.item", 1), ("_id.person", 1)]):
             yield _label(document)
 

@@ -98,7 +98,8 @@ def add_recorded(wanted: FromRecord, services: ServicesOf, found: DatasetEdited)
         recorded(services.record, image, name=item.name if named else None)
         for image, item in zip(images, items, strict=True)
     ]
-    return _view(take_in(services.record, found.dataset, pictures), more=more)
+    taken = take_in(services.record, found.dataset, pictures, origin=_origin(wanted))
+    return _view(taken, more=more)
 
 
 @router.get("/faults")
@@ -117,7 +118,7 @@ def take_form(services: Services, found: InDataset, body: BinaryIO, content_type
     no_images = [*upload.not_used, *upload.documents]
     if not pictures and not no_images:
         raise InvalidRequest("no file came; expected at least one image")
-    return take_in(services.record, found.dataset, pictures, no_images=no_images)
+    return take_in(services.record, found.dataset, pictures, origin="files", no_images=no_images)
 
 
 def _wanted(services: Services, wanted: FromRecord) -> tuple[list[Item], bool]:
@@ -139,6 +140,12 @@ def _wanted(services: Services, wanted: FromRecord) -> tuple[list[Item], bool]:
             return items, True
         items.append(item)
     return items, False
+
+
+def _origin(wanted: FromRecord) -> str:
+    if wanted.cutouts is not None:
+        return "a selection"
+    return f"job {wanted.job}" if wanted.job is not None else f"filter {wanted.filter or 'everything'}"
 
 
 def _view(taken: Taken, *, more: bool = False) -> TakenView:

@@ -22,6 +22,7 @@ class Place:
 NAVIGATION = (
     Place("/tonight", "Tonight", "t"),
     Place("/results", "Results", "r"),
+    Place("/projects", "Labelling", "l"),
     Place("/jobs", "Jobs", "j"),
     Place("/models", "Models", "m"),
     Place("/workers", "Workers", "w"),

@@ -10,10 +10,12 @@ from api.web.pages import (
     home,
     jobs,
     label,
+    label_dataset,
     login,
     me,
     models,
     pictures,
+    projects,
     results,
     tonight,
     workers,
@@ -21,7 +23,7 @@ from api.web.pages import (
 
 PAGES = (
     *(home, login, me, accounts, tonight, results, cutout, pictures, jobs, models, workers),
-    *(label, agreement),
+    *(projects, label_dataset, label, agreement),
 )
 
 
@@ -30,3 +32,5 @@ def install_site(app: FastAPI) -> None:
     app.include_router(assets.router)
     for room in PAGES:
         app.include_router(room.router)
+    for shared in (projects, label_dataset):  # under the paths of calls, which come after them
+        app.include_router(shared.pages)

@@ -203,6 +203,7 @@ def test_cutouts_on_record_are_put_in_by_id_and_by_filter(
     assert (first["new"], first["known"], first["more"]) == (1, 1, True)
     anna.ask("POST", f"{where}/items", filter=f"night = {night}")
     assert names(anna, where) == [f"{streak}_scimref.jpg" for streak in streaks[:3]]
+    assert anna.ask("GET", where)["origin"] == f"a selection; filter night = {night}"
     assert "column" in anna.ask("POST", f"{where}/items", 400, filter="rb >")["detail"]
     anna.ask("POST", f"{where}/items", 422, filter="rb > 0", cutouts=[])
     api_record.database["cutouts"].delete_many({"_id": {"$in": streaks}})

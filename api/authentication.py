@@ -6,6 +6,8 @@ from api.services import Services
 from core.errors import NotAuthenticated
 from core.user import Proof
 
+_SHOWN = 3  # characters
+
 
 def address_of(request: Request) -> str:
     """Where a request comes from; behind a proxy that the settings name, what that says."""
@@ -24,7 +26,12 @@ def authenticate(services: Services, name: str, password: str, *, address: str, 
         proof = record.accounts.check(name, password)
     except NotAuthenticated:
         record.login_attempts.failed(name, address)
-        record.audit.note("login refused", who=name[:256], address=address, by=by)
+        record.audit.note("login refused", who=_noted(services, name), address=address, by=by)
         raise
     record.audit.note("login", who=name, address=address, by=by)
     return proof
+
+
+def _noted(services: Services, name: str) -> str:
+    """A name for the audit log; of one that is no account's the beginning, as people type passwords there."""
+    return name if services.record.accounts.is_known(name) else f"{name[:_SHOWN]}… (no account)"

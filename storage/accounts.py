@@ -11,9 +11,10 @@ from pymongo.errors import DuplicateKeyError
 from core.errors import Conflict, NotAuthenticated, NotFound
 from core.security import hash_digest, hash_password, new_token, password_matches, token_digest
 from core.user import ROLES, Proof, Role, User, checked_name, checked_password, lesser
-from storage.database import Mongo
+from storage.database import Document, Mongo
 
 _T = TypeVar("_T")
+_ID_LENGTH = 16  # of what is stored, which is no secret
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class NewToken:
 
     token: str
     expires: datetime
+
+
+MOST_TOKENS = 100
+"""Of one account, of each kind: those that a login gave, and those that were made with a scope."""
 
 
 class AccountRepository:
@@ -83,6 +88,10 @@ class AccountRepository:
         if found is None:
             raise _no_account(name)
         return User(name, found["role"])
+
+    def is_known(self, name: str) -> bool:
+        """Whether there is an account of this name."""
+        return self._users.find_one({"_id": name}, {"_id": True}) is not None
 
     def remove(self, name: str) -> None:
         """Remove an account, its tokens, sessions and its place in projects; what it labelled stays.
@@ -148,7 +157,8 @@ class AccountRepository:
         """A new token of the account that a proof is of; with a scope it may do no more than that role.
 
         Worth nothing if the password has changed since the proof was checked. On the proof of a token it ends
-        with that at the latest and may do no more.
+        with that at the latest and may do no more. Where there are MOST_TOKENS of its kind, the oldest of
+        those that logins gave ends; for one with a scope, which programs keep, Conflict is raised.
         """
         token = new_token()
         now = datetime.now(UTC)
@@ -157,6 +167,8 @@ class AccountRepository:
             expires = min(expires, proof.expires)
         if proof.is_narrow:
             scope = lesser(scope or ROLES[0], proof.user.role)
+        if scope is not None:
+            self._refuse_more(proof.user.name)
         self._tokens.insert_one(
             {
                 "_id": token_digest(token),
@@ -168,6 +180,8 @@ class AccountRepository:
                 "scope": scope,
             }
         )
+        if scope is None:
+            self._end_oldest(proof.user.name)
         return NewToken(token, expires)
 
     def proof_of(self, token: str) -> Proof:
@@ -192,23 +206,31 @@ class AccountRepository:
     def tokens_of(self, name: str) -> list[TokenInfo]:
         """The tokens of one account, newest first."""
         found = self._tokens.find({"user": name}).sort("created", -1)
-        return [
-            TokenInfo(
-                d["_id"][:16], d["user"], d["created"], d["expires"], d.get("label", ""), d.get("scope")
-            )
-            for d in found
-        ]
+        return [_info(document) for document in found]
 
-    def revoke(self, name: str, token_id: str) -> bool:
-        """Revoke one token of an account by the id that `tokens_of` gave; False when there is none."""
+    def revoke(self, name: str, token_id: str) -> TokenInfo | None:
+        """Revoke one token of an account by the id that `tokens_of` gave; None when there is none."""
         for document in self._tokens.find({"user": name}, {"_id": True}):
-            if document["_id"][:16] == token_id:
-                return self._tokens.delete_one({"_id": document["_id"]}).deleted_count == 1
-        return False
+            if document["_id"][:_ID_LENGTH] == token_id:
+                found = self._tokens.find_one_and_delete({"_id": document["_id"]})
+                return None if found is None else _info(found)
+        return None
 
-    def revoke_token(self, token: str) -> None:
-        """Revoke the token that is given."""
-        self._tokens.delete_one({"_id": token_digest(token)})
+    def revoke_token(self, token: str) -> TokenInfo | None:
+        """Revoke the token that is given; None when there is none."""
+        found = self._tokens.find_one_and_delete({"_id": token_digest(token)})
+        return None if found is None else _info(found)
+
+    def _refuse_more(self, name: str) -> None:
+        live = {"user": name, "scope": {"$ne": None}, "expires": {"$gt": datetime.now(UTC)}}
+        if self._tokens.count_documents(live, limit=MOST_TOKENS) >= MOST_TOKENS:
+            raise Conflict(f"{name!r} has {MOST_TOKENS} tokens with a scope already; revoke some first")
+
+    def _end_oldest(self, name: str) -> None:
+        logins = self._tokens.find({"user": name, "scope": None}, {"_id": True}).sort("created", -1)
+        over = [document["_id"] for document in logins.skip(MOST_TOKENS)]
+        if over:
+            self._tokens.delete_many({"_id": {"$in": over}})
 
     def _keep_an_admin(self, name: str, session: ClientSession) -> None:
         """Raise Conflict when this is the last administrator; two changes at once see each other."""
@@ -224,6 +246,17 @@ class AccountRepository:
     def _in_transaction(self, body: Callable[[ClientSession], _T]) -> _T:
         with self._client.start_session() as session:
             return session.with_transaction(body)
+
+
+def _info(document: Document) -> TokenInfo:
+    return TokenInfo(
+        id=document["_id"][:_ID_LENGTH],
+        user=document["user"],
+        created=document["created"],
+        expires=document["expires"],
+        label=document.get("label", ""),
+        scope=document.get("scope"),
+    )
 
 
 def _no_account(name: str) -> NotFound:

@@ -135,7 +135,10 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("address", ASCENDING), ("at", ASCENDING)]),
         IndexModel([("at", ASCENDING)], expireAfterSeconds=3600),
     ],
-    "audit": [IndexModel([("at", DESCENDING)])],
+    "audit": [
+        IndexModel([("at", DESCENDING), ("_id", DESCENDING)]),
+        IndexModel([("what", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)]),
+    ],
     "guests": [IndexModel([("expires", ASCENDING)], expireAfterSeconds=0)],
     "workers": [IndexModel([("at", ASCENDING)], expireAfterSeconds=3600)],
 }

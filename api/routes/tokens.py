@@ -5,9 +5,10 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.services import Owner, ProofOf, ServicesOf, Token
+from api.services import Owner, ProofOf, Services, ServicesOf, Token
 from core.errors import NotFound
 from core.user import Role, lesser
+from storage.accounts import TokenInfo
 
 router = APIRouter(prefix="/v1/tokens", tags=["accounts"])
 
@@ -74,11 +75,18 @@ def log_out(services: ServicesOf, token: Token) -> None:
     """Revoke the token that this request came with."""
     if token is None:
         raise NotFound("this request came with a session, not with a token; log out at POST /logout")
-    services.record.accounts.revoke_token(token)
+    _note(services, services.record.accounts.revoke_token(token))
 
 
 @router.delete("/{token_id}", status_code=204)
 def revoke(token_id: str, services: ServicesOf, caller: Owner) -> None:
     """Revoke one of the caller's tokens; a token that has a scope revokes itself alone, as `current`."""
-    if not services.record.accounts.revoke(caller.name, token_id):
-        raise NotFound(f"you have no token with the id {token_id!r}")
+    revoked = services.record.accounts.revoke(caller.name, token_id)
+    if revoked is None:
+        raise NotFound(f"you have no token with the id {token_id[:80]!r}")
+    _note(services, revoked)
+
+
+def _note(services: Services, revoked: TokenInfo | None) -> None:
+    if revoked is not None:
+        services.record.audit.note("token revoked", who=revoked.user, token=revoked.id, label=revoked.label)

@@ -137,3 +137,20 @@ def test_a_token_made_with_a_token_ends_with_it_at_the_latest_and_may_do_no_more
     briefer = record.accounts.issue(record.accounts.proof_of(brief.token), days=0.5)
     assert record.accounts.proof_of(child.token).user.role == "viewer"
     assert briefer.expires < child.expires <= brief.expires
+
+
+def test_an_account_has_only_so_many_tokens(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.accounts.MOST_TOKENS", 3)
+    record.accounts.add("olga", "a password", "operator")
+    proof = record.accounts.check("olga", "a password")
+    kept = [record.accounts.issue(proof, days=1, scope="viewer").token for _ in range(3)]
+    with pytest.raises(Conflict, match="revoke some"):
+        record.accounts.issue(proof, days=1, scope="viewer")
+    logins = [record.accounts.issue(proof, days=1).token for _ in range(5)]  # a script that logs in each time
+    for token in (*kept, *logins[2:]):
+        assert record.accounts.proof_of(token)
+    for token in logins[:2]:
+        with pytest.raises(NotAuthenticated):
+            record.accounts.proof_of(token)
+    assert record.accounts.revoke_token(kept[0]) is not None
+    assert record.accounts.issue(proof, days=1, scope="viewer")

@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from api.routes.users import Changes, NewUser, add_user, change_user, remove_user
@@ -14,16 +15,22 @@ from core.user import LONGEST_PASSWORD, ROLES, SHORTEST_PASSWORD, Role
 
 router = APIRouter(prefix="/accounts", include_in_schema=False)
 
-_AUDIT = 200  # entries that are shown
+_AUDIT = 200  # entries on a page
 
 PasswordField = Annotated[str, Form(max_length=LONGEST_PASSWORD)]
 RoleField = Annotated[Role, Form()]
 
 
 @router.get("")
-def accounts(request: Request, services: ServicesOf, _: Admin) -> Response:
-    """The page."""
-    return _page(request, services)
+def accounts(
+    request: Request,
+    services: ServicesOf,
+    _: Admin,
+    what: Annotated[str | None, Query(max_length=80)] = None,
+    before: Annotated[str | None, Query(max_length=80)] = None,
+) -> Response:
+    """The page; of the audit log what is asked for, from where a page before ended on."""
+    return _page(request, services, what=what or None, before=before)
 
 
 @router.post("")
@@ -75,7 +82,15 @@ async def _done(request: Request, services: Services, change: Awaitable[Any]) ->
     return RedirectResponse("/accounts", 303)
 
 
-def _page(request: Request, services: Services, *, fault: str | None = None) -> Response:
+def _page(
+    request: Request,
+    services: Services,
+    *,
+    fault: str | None = None,
+    what: str | None = None,
+    before: str | None = None,
+) -> Response:
+    audit = services.record.audit.read(limit=_AUDIT, what=what, before=before)
     return page(
         request,
         "accounts.html",
@@ -84,5 +99,8 @@ def _page(request: Request, services: Services, *, fault: str | None = None) -> 
         users=services.record.accounts.all(),
         roles=ROLES,
         shortest=SHORTEST_PASSWORD,
-        audit=services.record.audit.newest(_AUDIT),
+        audit=audit.entries,
+        kinds=services.record.audit.kinds(),
+        what=what,
+        older=None if audit.next is None else urlencode({"what": what or "", "before": audit.next}),
     )

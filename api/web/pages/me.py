@@ -9,7 +9,7 @@ from api.routes.tokens import WantedToken, make_token, revoke
 from api.routes.users import OwnPassword, change_own_password
 from api.services import Owner, ProofOf, Services, ServicesOf
 from api.web.rendering import page
-from core.errors import CallerError
+from core.errors import CallerError, Conflict
 from core.user import LONGEST_PASSWORD, ROLES, SHORTEST_PASSWORD, Role, User
 
 router = APIRouter(include_in_schema=False)
@@ -48,7 +48,10 @@ def add_token(
     days: Annotated[float, Form(gt=0, le=3660)],
 ) -> Response:
     """Make a token and show it, this once."""
-    made = make_token(WantedToken(label=label, scope=scope, days=days), services, proof)
+    try:
+        made = make_token(WantedToken(label=label, scope=scope, days=days), services, proof)
+    except Conflict as error:
+        return _page(request, services, caller, fault=str(error), status=409)
     return _page(request, services, caller, made=made.access_token)
 
 

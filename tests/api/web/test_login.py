@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_what_is_said_of_the_client_is_believed_of_a_proxy_in_the_settings_alone
     def cookie_and_address(server: ApiServer) -> tuple[bool, str]:
         login = {"username": ADMIN[0], "password": ADMIN[1]}
         answer = requests.post(f"{server.url}/login", json=login, headers=SAID, timeout=30)
-        (entry,) = api_record.audit.newest(1)
+        (entry,) = api_record.audit.read(limit=1).entries
         return "Secure" in answer.headers["Set-Cookie"], str(entry.more["address"])
 
     assert cookie_and_address(api) == (False, "127.0.0.1")
@@ -190,9 +191,36 @@ def test_the_audit_log_tells_of_logins_failures_and_roles(
     assert browsers["admin"].ask("POST", "/accounts/web-labeller/role", data={"role": "labeller"}).ok
     shown = browsers["admin"].ask("GET", "/accounts").text
     assert "login refused" in shown
-    assert "web-unknown" in shown
+    assert "web… (no account)" in shown
+    assert "web-unknown" not in shown
     assert "before labeller" in shown
     assert PASSWORD not in shown
+    refused = browsers["admin"].ask("GET", "/accounts", params={"what": "login refused"}).text
+    assert "web… (no account)" in refused
+    assert "before labeller" not in refused
+    assert browsers["admin"].ask("GET", "/accounts", params={"before": "x"}).status_code == 400
+
+
+def test_the_audit_log_tells_of_tokens_and_leads_to_what_is_older(
+    api: ApiServer, api_record: Record, browsers: Mapping[Role, Browser]
+) -> None:
+    made = api.ask("POST", "/v1/tokens", json={"label": "brief"}).json()
+    assert api.ask("DELETE", "/v1/tokens/current", token=made["access_token"]).status_code == 204
+    found = api_record.audit.read(limit=2).entries
+    assert [(entry.what, entry.more["label"]) for entry in found] == [
+        ("token revoked", "brief"),
+        ("token made", "brief"),
+    ]
+    old = {"who": "somebody-long-ago", "at": datetime(2020, 1, 1, tzinfo=UTC)}
+    api_record.database["audit"].insert_many({"what": "noise", **old} for _ in range(401))
+    browser, path, pages = browsers["admin"], "/accounts?what=noise", 0
+    while path:
+        answer = browser.ask("GET", path)
+        assert answer.status_code == 200
+        pages += "somebody-long-ago" in answer.text
+        path = answer.text.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
+        path = path.partition("#")[0]
+    assert pages == 3
 
 
 def test_only_an_administrator_sees_and_changes_accounts(browsers: Mapping[Role, Browser]) -> None:

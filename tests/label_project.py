@@ -1,7 +1,7 @@
 """Labelling projects as tests make them, by the API's calls."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,21 +15,22 @@ CLASSES = ("no_streak", "streak")
 
 
 class LabelProject:
-    """A project of the administrator with one data set."""
+    """A project with one data set: a new one of the administrator, or the one with these ids."""
 
-    def __init__(
-        self, api: ApiServer, record: Record, classes: Sequence[str] = ("no_streak", "streak")
-    ) -> None:
+    def __init__(self, api: ApiServer, record: Record, ids: tuple[str, str] | None = None) -> None:
         self._api, self._record = api, record
-        wanted = {"name": "rb of a test", "classes": list(classes), "classifier": "rb"}
-        self.id = str(self.ask("POST", "/v1/projects", json=wanted)["id"])
-        made = self.ask("POST", f"/v1/projects/{self.id}/datasets", json={"name": "night of a test"})
-        self.dataset = str(made["id"])
+        self.id, self.dataset = ids or self._made()
         self.base = f"/v1/projects/{self.id}/datasets/{self.dataset}"
         self.page = f"/projects/{self.id}/datasets/{self.dataset}/label"
         self.page_url = api.url + self.page
         self.items: dict[str, str] = {}
         self.cutouts: dict[str, str] = {}
+
+    def _made(self) -> tuple[str, str]:
+        wanted = {"name": "rb of a test", "classes": CLASSES, "classifier": "rb"}
+        project = str(self.ask("POST", "/v1/projects", json=wanted)["id"])
+        made = self.ask("POST", f"/v1/projects/{project}/datasets", json={"name": "night of a test"})
+        return project, str(made["id"])
 
     def add_member(self, user: str, role: str = "user") -> None:
         """Let an account label here."""

@@ -52,7 +52,7 @@ def label(
         project=project,
         dataset=dataset_views(record, [found.dataset])[0],
         base=f"/v1/projects/{project.id}/datasets/{found.dataset.id}",
-        back=f"/projects/{project.id}",
+        above=f"/projects/{project.id}",
         asked=asked,
         kinds=QUEUES,
         versions=_versions(record, project),

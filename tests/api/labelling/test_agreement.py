@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ NAMES = [f"{n:02}.jpg" for n in range(12)]
 
 
 @pytest.fixture
-def project(api: ApiServer, api_record: Record, token_of: TokenOf) -> Iterator[LabelProject]:
+def project(api: ApiServer, api_record: Record, token_of: TokenOf) -> LabelProject:
     """Twelve cutouts whose scores rise with their names; anna and ben may label."""
     made = LabelProject(api, api_record)
     for name in ("anna", "ben"):
@@ -28,8 +28,7 @@ def project(api: ApiServer, api_record: Record, token_of: TokenOf) -> Iterator[L
     made.add_cutouts({name: jpeg(500 + n) for n, name in enumerate(NAMES)})
     scores = [Outcome(made.cutouts[name], RB, n / 11) for n, name in enumerate(NAMES)]
     api_record.outcomes.insert(scores, provenance={})
-    yield made
-    api_record.database["label_settlements"].delete_many({})
+    return made
 
 
 def labels(project: LabelProject, said: str) -> dict[str, str]:

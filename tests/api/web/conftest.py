@@ -1,6 +1,6 @@
 """One account of each role, and one browser, for the tests of the pages."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from playwright.sync_api import Browser as Chromium
@@ -14,6 +14,8 @@ from tests.api.web.chromium import CHROMIUM, Visit, open_chromium
 from tests.api.web.sample_night import put_sample_night
 
 PASSWORD = "a password of a test"
+
+Enter = Callable[[str], Visit]
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +53,30 @@ def visit(
         visit = Visit(context, api.url)
         yield visit
         assert visit.faults == []
+
+
+@pytest.fixture(scope="session")
+def labellers(api_record: Record) -> tuple[str, str]:
+    """Two accounts of people who label."""
+    names = ("label-anna", "label-ben")
+    for name in names:
+        api_record.accounts.add(name, PASSWORD, "labeller")
+    return names
+
+
+@pytest.fixture
+def enter(chromium: Chromium, api: ApiServer, labellers: tuple[str, str]) -> Iterator[Enter]:
+    """Windows of people who have logged in; in the end nothing went wrong in them but the connection."""
+    del labellers
+    visits: list[Visit] = []
+
+    def entered(name: str) -> Visit:
+        context = chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+        visits.append(Visit(context, api.url))
+        visits[-1].log_in(name, PASSWORD)
+        return visits[-1]
+
+    yield entered
+    for visit in visits:
+        visit.page.context.close()
+        assert [fault for fault in visit.faults if "ERR_" not in fault] == []

@@ -8,10 +8,9 @@ from tests.api.server import ApiServer
 from tests.api.web.browser import logged_in
 from tests.api.web.chromium import Visit
 from tests.api.web.conftest import PASSWORD
-from tests.label_project import LabelProject
+from tests.label_project import CLASSES, LabelProject
 from tests.simulated_cutouts import Simulated, simulated_cutouts
 
-CLASSES = ("no_streak", "streak")
 EVIL = "<script>alert(1)</script>.jpg"
 
 
@@ -26,7 +25,7 @@ def cutouts() -> list[Simulated]:
 @pytest.fixture
 def project(api: ApiServer, api_record: Record, cutouts: list[Simulated]) -> LabelProject:
     """Two have labelled 80 cutouts, an operator and another, who disagree about the first three."""
-    made = LabelProject(api, api_record, CLASSES)
+    made = LabelProject(api, api_record)
     items = made.add_cutouts({cutout.name: cutout.data for cutout in cutouts})
     truth = {items[cutout.name]: CLASSES[cutout.is_real] for cutout in cutouts}
     first = list(truth)[:3]

@@ -1,25 +1,19 @@
 """Labelling in a real browser: the rate, the keys, what survives a lost connection, two people at once."""
 
 import re
-from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
 from core.outcome import Outcome
 from storage.record import Record
 from tests.api.server import ApiServer
-from tests.api.web.chromium import Visit
-from tests.api.web.conftest import PASSWORD
+from tests.api.web.conftest import PASSWORD, Enter
 from tests.api.web.hand import Hand
-from tests.label_project import LabelProject
+from tests.label_project import CLASSES, LabelProject
 from tests.simulated_cutouts import VERSION, Simulated, simulated_cutouts
 
-CLASSES = ("no_streak", "streak")
 MOST_BY_MOUSE, MOST_BY_KEYBOARD = 0.15, 0.35
-
-Enter = Callable[[str], Visit]
 
 
 @pytest.fixture(scope="module")
@@ -27,34 +21,9 @@ def cutouts() -> list[Simulated]:
     return simulated_cutouts()
 
 
-@pytest.fixture(scope="module")
-def labellers(api_record: Record) -> tuple[str, str]:
-    names = ("label-anna", "label-ben")
-    for name in names:
-        api_record.accounts.add(name, PASSWORD, "labeller")
-    return names
-
-
-@pytest.fixture
-def enter(chromium: Chromium, api: ApiServer, labellers: tuple[str, str]) -> Iterator[Enter]:
-    """Windows of people who have logged in; in the end nothing went wrong in them."""
-    visits: list[Visit] = []
-
-    def entered(name: str) -> Visit:
-        context = chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-        visits.append(Visit(context, api.url))
-        visits[-1].log_in(name, PASSWORD)
-        return visits[-1]
-
-    yield entered
-    for visit in visits:
-        visit.page.context.close()
-        assert [fault for fault in visit.faults if "ERR_" not in fault] == []
-
-
 @pytest.fixture
 def project(api: ApiServer, api_record: Record, labellers: tuple[str, str]) -> LabelProject:
-    made = LabelProject(api, api_record, CLASSES)
+    made = LabelProject(api, api_record)
     for name in labellers:
         made.add_member(name)
     return made

@@ -15,6 +15,7 @@ from tests.api.labelling.conftest import COLLECTIONS
 from tests.api.server import ApiServer
 from tests.api.web.browser import Browser
 from tests.api.web.chromium import Visit
+from tests.api.web.sample_night import NIGHT
 from tests.images import jpeg
 
 SPITEFUL = "<img src=x onerror=alert(1)> & \"'"
@@ -213,3 +214,56 @@ def test_a_user_of_a_project_sees_no_control_that_is_not_theirs(
     )
     assert forged.status_code == 403
     assert browsers["operator"].ask("GET", f"/projects/{project}").status_code == 200
+
+
+def put(page: Page, name: str) -> None:
+    """Into a new data set of this name."""
+    dialog = page.locator("#send")
+    expect(dialog.get_by_label("Its name")).to_be_visible()
+    dialog.get_by_label("Its name").fill(name)
+    page.keyboard.press("Enter")
+
+
+def test_a_selection_from_results_is_put_into_a_data_set(visit: Visit) -> None:
+    page = visit.open("/projects")
+    make_project(page)
+    project = page.url
+    visit.open(f"/results?night={NIGHT}&size=60")
+    page.locator(".cell").first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+Space")
+    page.get_by_role("button", name="Label selected").click()
+    expect(page.locator("#send h2")).to_contain_text("3 cutouts")
+    assert visit.serious_faults() == []
+    put(page, "Chosen")
+    expect(page.locator("#send [data-told]")).to_contain_text("3 new.")
+    page.locator("#send [data-put]").click()
+    expect(page.locator("#send [data-told]")).to_contain_text("0 new, 3 there already.")
+    page.get_by_role("link", name="Show").click()
+    expect(page.locator(".items img.cutout")).to_have_count(3)
+    page.goto(project)
+    expect(page.get_by_role("row", name="Chosen")).to_contain_text("a selection")
+
+
+def test_all_that_is_shown_is_put_into_a_data_set(visit: Visit) -> None:
+    page = visit.open("/projects")
+    make_project(page)
+    visit.open(f"/results?night={NIGHT}&rb=0.5&size=60")
+    counted = page.locator("[data-count]")
+    expect(counted).to_have_text(re.compile(r"^[\d,]+$"))
+    expected = counted.inner_text()
+    page.get_by_role("button", name="Label all that are like this").click()
+    put(page, "All")
+    expect(page.locator("#send [data-told]")).to_contain_text(f"{expected} new.")
+
+
+def test_who_has_no_project_is_told_where_to_make_one(visit: Visit) -> None:
+    page = visit.open(f"/results?night={NIGHT}&size=60")
+    page.get_by_role("button", name="Label selected").click()
+    expect(page.locator("#send [data-told]")).to_contain_text("Nothing is selected")
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Label all that are like this").click()
+    expect(page.locator("#send [data-told]")).to_contain_text("You are an admin of no project yet")
+    expect(page.locator("#send").get_by_role("link", name="Labelling")).to_have_attribute("href", "/projects")

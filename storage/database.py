@@ -146,7 +146,7 @@ INDEXES: dict[str, list[IndexModel]] = {
 
 PRIVATE = (
     *("users", "tokens", "sessions", "login_failures", "audit", "verdicts"),
-    *("guests", "loans", "imports", "import_faults"),
+    *("guests", "imports", "import_faults"),
     *("projects", "label_datasets", "label_items", "label_faults", "label_events", "label_states"),
     "label_settlements",
 )

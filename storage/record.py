@@ -21,7 +21,6 @@ from storage.jobs import JobRepository
 from storage.label_datasets import LabelDatasetRepository
 from storage.label_events import LabelEventRepository
 from storage.labels import LabelRepository
-from storage.loans import LoanRepository
 from storage.login_attempts import LoginAttempts
 from storage.model_registry import ModelRegistry
 from storage.nights import NightRepository
@@ -64,7 +63,6 @@ class Record:
     audit: AuditLog
     workers: WorkerRepository
     canaries: CanaryRepository
-    loans: LoanRepository
     guests: GuestRepository
 
     def check_blobs(self) -> str:
@@ -120,7 +118,6 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         audit=AuditLog(database),
         workers=WorkerRepository(database),
         canaries=CanaryRepository(database),
-        loans=LoanRepository(database),
         guests=GuestRepository(database),
     )
 

@@ -84,16 +84,26 @@ class TrainingRepository:
         """Note `doing`, `device` or `last_error`; False when the lease was lost."""
         return self._change(lease, {"$set": told})
 
-    def record_epoch(self, lease: TrainingLease, figures: Mapping[str, Any], checkpoint: Checkpoint) -> bool:
-        """Add an epoch's figures and the checkpoint after it, in one step; False when the lease was lost."""
-        return self._change(
-            lease,
-            {
-                "$push": {"epochs": dict(figures)},
-                "$set": {"checkpoint": asdict(checkpoint), "tries": 1},
-                "$unset": {"last_error": ""},
-            },
-        )
+    def record_epoch(
+        self,
+        lease: TrainingLease,
+        figures: Mapping[str, Any],
+        checkpoint: Checkpoint,
+        *,
+        instead_of: Checkpoint | None = None,
+    ) -> bool:
+        """Add an epoch's figures and the checkpoint after it, in one step; False when the lease was lost.
+
+        The one that it replaces is noted, for whoever removes what is not needed.
+        """
+        change: Document = {
+            "$push": {"epochs": dict(figures)},
+            "$set": {"checkpoint": asdict(checkpoint), "tries": 1},
+            "$unset": {"last_error": ""},
+        }
+        if instead_of is not None and instead_of.sha256 != checkpoint.sha256:
+            change["$addToSet"] = {"replaced": instead_of.sha256}
+        return self._change(lease, change)
 
     def set_aside(self, lease: TrainingLease, version: str) -> bool:
         """Note the version that the result is to be registered as; False when the lease was lost."""
@@ -159,15 +169,20 @@ class TrainingRepository:
         ]
         return [document["_id"] for document in self._trainings.aggregate(pipeline)]
 
-    def spent_checkpoints(self, job: str | None = None) -> list[tuple[str, str]]:
-        """(job, sha256) of the checkpoints of trainings that have ended, or of one of them."""
-        query: Document = {"state": {"$in": ["done", "cancelled"]}, "checkpoint": {"$exists": True}}
-        if job is not None:
-            query["_id"] = job
-        return [(d["_id"], d["checkpoint"]["sha256"]) for d in self._trainings.find(query)]
+    def spent_checkpoints(self) -> list[tuple[str, str]]:
+        """(job, sha256) of checkpoints that were replaced, or whose training has ended, and nobody needs."""
+        ended: Document = {"state": {"$in": ["done", "cancelled"]}, "checkpoint": {"$exists": True}}
+        found = self._trainings.find(
+            {"$or": [ended, {"replaced.0": {"$exists": True}}]},
+            {"state": True, "checkpoint": True, "replaced": True},
+        )
+        spent = [(document["_id"], sha256) for document in found for sha256 in _spent(document)]
+        needed = set(self._trainings.distinct("checkpoint.sha256", _OPEN)) if spent else set()
+        return [(job, sha256) for job, sha256 in spent if sha256 not in needed]
 
     def forget_checkpoint(self, job: str, sha256: str) -> None:
-        """Note that this checkpoint of an ended training is no longer there."""
+        """Note that this spent checkpoint is no longer there."""
+        self._trainings.update_one({"_id": job}, {"$pull": {"replaced": sha256}})
         self._trainings.update_one({"_id": job, "checkpoint.sha256": sha256}, {"$unset": {"checkpoint": ""}})
 
     def _change(self, lease: TrainingLease, change: Document | list[Document]) -> bool:
@@ -176,6 +191,13 @@ class TrainingRepository:
 
     def _lease_end(self) -> Document:
         return {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": self._lease_ms}}
+
+
+def _spent(document: Document) -> list[str]:
+    replaced: list[str] = document.get("replaced", [])
+    if document["state"] in ("done", "cancelled") and "checkpoint" in document:
+        return [*replaced, document["checkpoint"]["sha256"]]
+    return replaced
 
 
 def _lease(document: Document) -> TrainingLease:

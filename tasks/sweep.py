@@ -57,6 +57,7 @@ class RecordSweeper:
             for job in self._record.jobs.ended(self._record.shards.open_jobs()):
                 self._record.shards.cancel(job)  # the API died between the two steps of a cancel
             self._tidy_trainings()
+        self._remove_spent_checkpoints()
 
     def _tell_owed_trainings(self) -> None:
         waiting = self._record.trainings.waiting(limit=WINDOW)
@@ -78,9 +79,15 @@ class RecordSweeper:
             _log.warning("removed the training of a job that was never accepted", extra={"job": job})
         for job in self._record.jobs.ended(trainings.open_jobs()):
             trainings.cancel(job)
-        for job, sha256 in trainings.spent_checkpoints():
-            self._record.blobs.delete(sha256)
-            trainings.forget_checkpoint(job, sha256)
+
+    def _remove_spent_checkpoints(self) -> None:
+        for job, sha256 in self._record.trainings.spent_checkpoints():
+            try:
+                self._record.blobs.delete(sha256)
+            except Unavailable as error:
+                _log.warning("checkpoints are removed later: %s", error)
+                return
+            self._record.trainings.forget_checkpoint(job, sha256)
 
     def _remove_orphans(self) -> None:
         for job in self._record.shards.orphans(older_than_s=ORPHAN_S):

@@ -116,9 +116,6 @@ class JobTrainer:
             raise LeaseLost
         self._record.jobs.finish(lease.job)
         _log.info("training done", extra={"job": lease.job})
-        for job, sha256 in self._record.trainings.spent_checkpoints(lease.job):
-            self._record.blobs.delete(sha256)
-            self._record.trainings.forget_checkpoint(job, sha256)
 
     def _registered(self, lease: TrainingLease, card: ModelCard, folder: Path, watcher: "_Watcher") -> bool:
         """Measure and register a candidate; False when somebody else has taken its number meanwhile.
@@ -217,7 +214,10 @@ class _Watcher:
 
 
 class _EpochKeeper:
-    """Keeps what an epoch left behind: its figures on record, its checkpoint in the blob store."""
+    """Keeps what an epoch left behind: its figures on record, its checkpoint in the blob store.
+
+    The checkpoint that it replaces is the sweeper's to remove: on another host this process may not.
+    """
 
     def __init__(self, record: Record, lease: TrainingLease, file: Path) -> None:
         self._record, self._lease, self._file = record, lease, file
@@ -225,10 +225,8 @@ class _EpochKeeper:
 
     def __call__(self, figures: dict[str, Any]) -> None:
         checkpoint = Checkpoint(self._record.blobs.put_file(self._file), int(figures["epoch"]))
-        if not self._record.trainings.record_epoch(self._lease, figures, checkpoint):
+        if not self._record.trainings.record_epoch(self._lease, figures, checkpoint, instead_of=self._kept):
             raise LeaseLost
-        if self._kept is not None and self._kept.sha256 != checkpoint.sha256:
-            self._record.blobs.delete(self._kept.sha256)
         self._kept = checkpoint
 
 

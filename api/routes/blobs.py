@@ -1,4 +1,4 @@
-"""Blobs by their sha256, for workers on hosts that share no disk with the service."""
+"""Blobs by their sha256, for workers on hosts that share no disk with it: read and put, never removed."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from api.services import BlobUser, ServicesOf
-from core.errors import InvalidRequest, NotAllowed, NotFound
+from core.errors import InvalidRequest, NotFound
 from storage.record import Record
 
 _RANGE = re.compile(r"^bytes=(\d{1,15})-(\d{1,15})$")  # others are answered with all bytes, which HTTP allows
@@ -50,7 +50,7 @@ def look(sha256: Sha256, services: ServicesOf, _: BlobUser) -> Response:
 
 
 @router.put("/{sha256}", status_code=204)
-async def write(sha256: Sha256, request: Request, services: ServicesOf, name: BlobUser) -> None:
+async def write(sha256: Sha256, request: Request, services: ServicesOf, _: BlobUser) -> None:
     """Store bytes, in parts; they are safe from a power cut when the answer comes. Again changes nothing."""
     with tempfile.NamedTemporaryFile(dir=services.spool_dir) as file:
         digest = hashlib.sha256()
@@ -63,26 +63,12 @@ async def write(sha256: Sha256, request: Request, services: ServicesOf, name: Bl
         file.flush()
         if digest.hexdigest() != sha256:
             raise InvalidRequest(f"bytes with the sha256 {digest.hexdigest()} came; expected {sha256}")
-        await run_in_threadpool(_store, services.record, sha256, FilePath(file.name), name)
+        await run_in_threadpool(_store, services.record, sha256, FilePath(file.name))
 
 
-@router.delete("/{sha256}", status_code=204)
-def remove(sha256: Sha256, services: ServicesOf, name: BlobUser) -> None:
-    """Remove bytes that the caller has put there, such as a checkpoint that another has replaced."""
-    record = services.record
+def _store(record: Record, sha256: str, file: FilePath) -> None:
     if sha256 not in record.blobs:
-        raise NotFound(f"blob {sha256} is not in the store")
-    if not record.loans.take_back(sha256, name):
-        raise NotAllowed(f"blob {sha256} was not put there by {name}; expected one that was")
-    record.blobs.delete(sha256)
-
-
-def _store(record: Record, sha256: str, file: FilePath, name: str) -> None:
-    if sha256 in record.blobs:
-        record.loans.keep(sha256, against=name)
-        return
-    record.loans.lend(sha256, name)
-    record.blobs.put_file(file)
+        record.blobs.put_file(file)
 
 
 def _part(file: BinaryIO, size: int, first: int, last: int) -> Response:

@@ -37,6 +37,11 @@ def claimed(trainings: TrainingRepository) -> TrainingLease:
     return lease
 
 
+def claimed_again(trainings: TrainingRepository, lease: TrainingLease) -> TrainingLease:
+    trainings.release(lease, counts=False)
+    return claimed(trainings)
+
+
 def test_a_training_has_one_holder(trainings: TrainingRepository) -> None:
     lease = claimed(trainings)
     assert (lease.request, lease.tries, lease.checkpoint) == (REQUEST, 1, None)
@@ -124,6 +129,28 @@ def test_a_cancelled_training_is_nobodys_and_its_checkpoint_is_spent(trainings: 
     assert trainings.spent_checkpoints() == [("t1", "1" * 64)]
     trainings.forget_checkpoint("t1", "1" * 64)
     assert trainings.spent_checkpoints() == []
+
+
+def test_a_checkpoint_that_another_has_replaced_is_spent_unless_a_training_goes_on_from_it(
+    trainings: TrainingRepository,
+) -> None:
+    one, two, three = (Checkpoint(str(n) * 64, n) for n in (1, 2, 3))
+    lease = claimed(trainings)
+    assert trainings.record_epoch(lease, FIGURES, one)
+    assert trainings.record_epoch(lease, FIGURES, two, instead_of=one)
+    assert trainings.record_epoch(lease, FIGURES, two, instead_of=two)
+    assert trainings.spent_checkpoints() == [("t1", one.sha256)]
+    trainings.insert("t2", REQUEST)  # the same training once more: its epochs leave the same bytes
+    twin = trainings.claim("t2", worker="two")
+    assert twin is not None
+    assert trainings.record_epoch(twin, FIGURES, one)
+    assert trainings.spent_checkpoints() == []
+    assert trainings.record_epoch(twin, FIGURES, three, instead_of=one)
+    assert trainings.spent_checkpoints() == [("t1", one.sha256), ("t2", one.sha256)]
+    for job in ("t1", "t2"):
+        trainings.forget_checkpoint(job, one.sha256)
+    assert trainings.spent_checkpoints() == []
+    assert claimed_again(trainings, lease).checkpoint == two
 
 
 def test_only_old_trainings_without_a_job_are_orphans(record: Record, trainings: TrainingRepository) -> None:

@@ -1,5 +1,7 @@
 """The sweep mends the difference between the record and the queues."""
 
+from pathlib import Path
+
 import pytest
 
 from core.errors import Unavailable
@@ -170,6 +172,27 @@ def test_a_training_whose_cancel_was_cut_short_is_cancelled_and_its_checkpoint_r
     sweeper.sweep()
     assert not record.trainings.renew(lease)
     assert sha256 not in record.blobs
+
+
+def test_a_checkpoint_that_was_replaced_is_removed_and_one_that_can_not_be_is_tried_again(
+    sweeper: RecordSweeper, record: Record, tmp_path: Path
+) -> None:
+    accept_training(record, "t1")
+    lease = record.trainings.claim("t1", worker="one")
+    assert lease is not None
+    old, new = (Checkpoint(record.blobs.put(data), n) for n, data in enumerate((b"old", b"new"), 1))
+    assert record.trainings.record_epoch(lease, {"epoch": 1}, old)
+    assert record.trainings.record_epoch(lease, {"epoch": 2}, new, instead_of=old)
+    file = next((tmp_path / "blobs").glob(f"*/{old.sha256}"))
+    file.unlink()
+    file.mkdir()  # what can't be removed as a file
+    sweeper.sweep()
+    assert record.trainings.spent_checkpoints() == [("t1", old.sha256)]
+    file.rmdir()
+    record.blobs.put(b"old")
+    sweeper.sweep()
+    assert (old.sha256 in record.blobs, new.sha256 in record.blobs) == (False, True)
+    assert record.trainings.spent_checkpoints() == []
 
 
 def test_a_pause_or_a_resume_that_was_cut_short_is_mended(

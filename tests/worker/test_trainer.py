@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 
 from core.dataset import DataSetCard, LabelledCutout, Split
+from core.errors import Unavailable
 from core.job import Item, Job, JobState
 from core.settings import Settings, Training
 from core.training import TrainingRequest
 from cutouts.simulator import simulate
 from models.training import sources
+from storage.blobs import BlobStore
 from storage.record import Record
 from storage.trainings import TrainingRepository
 from tests.images import png
@@ -175,6 +177,22 @@ def test_a_number_that_somebody_else_took_meanwhile_is_left_to_them(
     job = accept(record, REQUEST)
     trainer(record, settings).train(job)
     assert [card.version for card, _ in record.models.all()] == ["rb@1", "rb@2"]
+
+
+def test_a_training_on_a_host_that_may_remove_no_blob_leaves_its_checkpoints_to_the_sweeper(
+    record: Record, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise Unavailable("the blob store can't be written")
+
+    job = accept(record, replace(REQUEST, epochs=2))
+    with monkeypatch.context() as chance:
+        chance.setattr(BlobStore, "delete", refused)
+        trainer(record, settings).train(job)
+    assert record.trainings.is_done(job)
+    spent = [sha256 for _, sha256 in record.trainings.spent_checkpoints()]
+    assert len(spent) == 2
+    assert all(sha256 in record.blobs for sha256 in spent)
 
 
 def test_a_checkpoint_that_is_gone_fails_the_job(record: Record, settings: Settings) -> None:

@@ -68,7 +68,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         check(record.database)
         ensure_indexes(record.database)
         record.check_blobs()
-        record.models.register_shipped()
+        record.models.register_shipped(settings.shipped)
         record.accounts.ensure_admin(account.admin_username, account.admin_password.get_secret_value())
         messenger = Messenger(celery_app, settings.required_redis_url())
         spool_dir = settings.state_dir / "uploads"

@@ -83,7 +83,7 @@ def main() -> int:
             fill(local.record, args.cutouts)
             for version in CANDIDATES:
                 local.record.models.register(card(version, version.encode()), version.encode())
-            local.record.models.register_shipped()
+            local.record.models.register_shipped("light")
             candidate = _measured(local, CANDIDATES, args.cutouts, folder)
             production = _measured(local, (), args.cutouts, folder)
     details: dict[str, object] = {

@@ -118,7 +118,7 @@ def main() -> int:
 
 def _measure(local: LocalService, workers: Workers, args: argparse.Namespace) -> int:
     client = local_client(local.service.url, local.service.secrets_file)
-    local.record.models.register_shipped()
+    local.record.models.register_shipped("light")
     job = str(client.jobs.submit_rescoring({})["job"])
     terminal = _watch(local, job)
     workers.start("a", "b")

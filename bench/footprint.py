@@ -82,7 +82,7 @@ def main() -> int:
 
 def _fill(record: Record, settings: Settings, count: int) -> None:
     ensure_indexes(record.database)
-    record.models.register_shipped()
+    record.models.register_shipped("light")
     rng = np.random.default_rng(SEED)
     for first in range(0, count, AT_ONCE):
         rows = _rows(rng, first // AT_ONCE, min(AT_ONCE, count - first))

@@ -59,7 +59,7 @@ def main() -> int:
 
 def _measure(local: LocalService, disk: Path, args: argparse.Namespace) -> int:
     fill_record(local.record, args.cutouts)
-    local.record.models.register_shipped()
+    local.record.models.register_shipped("light")
     client = local_client(local.service.url, local.service.secrets_file)
     job = str(client.jobs.submit_rescoring({})["job"])
     while client.jobs.get(job)["scored"] < args.cutouts / 6:

@@ -28,6 +28,10 @@ from core.station import Station
 CONFIG_FILE = Path("config.json")
 
 
+EngineName = Literal["auto", "openvino", "tensorflow", "jax"]
+Shipped = Literal["best", "light"]
+
+
 class Account(BaseModel):
     """A user name and a password of somebody else's service."""
 
@@ -99,6 +103,12 @@ class Scoring(BaseModel):
 
     shard_size: int = Field(256, gt=0, le=2000, description="cutouts per shard")
     live_below: int = Field(1000, gt=0, description="jobs up to this size go to the live queue")
+    engine: EngineName = Field(
+        "auto", description="auto: openvino on a CPU, tensorflow on a GPU, or jax where that is what is there"
+    )
+    graphs_dir: Path | None = Field(
+        None, description="where openvino keeps networks as graphs; none: a folder in state_dir"
+    )
     batch_sizes: tuple[int, ...] = Field((1, 8, 32), description="padded, all warmed before ready")
     decode_threads: int = Field(4, gt=0)
     lease_s: float = Field(10.0, gt=0)
@@ -180,6 +190,11 @@ class Settings(BaseSettings):
         " (X-Forwarded-For, -Proto) is taken; '*' for anybody's",
     )
     flower_port: int = Field(5555, ge=0, le=65535)
+    shipped: Shipped = Field(
+        "best",
+        description="which networks of the repository: all, the newest in production, or the light ones,"
+        " ten times faster on a CPU",
+    )
     secrets_file: Path = Path("secrets.json")
     token_days: float = Field(90.0, gt=0)
     session_days: float = Field(7.0, gt=0, description="until a browser has to log in again")
@@ -255,6 +270,11 @@ class Settings(BaseSettings):
     def blobs(self) -> str:
         """The fsspec URL of the blob store."""
         return self.blob_url or f"file://{(self.state_dir / 'blobs').absolute()}"
+
+    @property
+    def graphs(self) -> Path:
+        """The folder in which engines keep networks as graphs."""
+        return self.scoring.graphs_dir or self.state_dir / "graphs"
 
     def required_mongo_url(self) -> str:
         """The MongoDB URL; raises Misconfigured when none is set."""

@@ -92,6 +92,11 @@ def _add_exchange(verbs: Any) -> None:
     network.add_argument("--threshold", type=float, default=0.5)
     network.add_argument("--classes", metavar="NO,YES", help="what 0 and 1 mean; the family's by default")
     network.add_argument("--out", type=Path, required=True, help="the bundle's folder")
+    frozen = verbs.add_parser(
+        "freeze", help="write a bundle as a TensorFlow graph from uint8 images to scores"
+    )
+    frozen.add_argument("model", help="a shipped version, as rb@3, or a bundle's folder")
+    frozen.add_argument("--out", type=Path, required=True, help="the graph's file, as rb-3.pb")
     export = verbs.add_parser("export", help="write a bundle in a format that others read")
     export.add_argument("model", help="a shipped version, as rb@1, or a bundle's folder")
     export.add_argument("--form", choices=("keras", "savedmodel", "onnx"), required=True)
@@ -244,6 +249,17 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _freeze(options: argparse.Namespace) -> int:
+    from models.bundle import find_bundle, read_card, read_weights
+    from models.frozen import freeze
+
+    folder = find_bundle(options.model)
+    card = read_card(folder)
+    freeze(card, read_weights(folder), options.out)
+    print(f"{card.version} written to {options.out}", file=sys.stderr)
+    return 0
+
+
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "train": _train,
     "evaluate": _evaluate,
@@ -252,6 +268,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "import-published": _import_published,
     "import": _import,
     "export": _export,
+    "freeze": _freeze,
 }
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from core.decision import checked_threshold, classifier_of
 from core.errors import Conflict, InvalidRequest, Misconfigured, NotFound
 from core.legacy import is_legacy
 from core.model_card import ModelCard, Stage
+from core.settings import Shipped
 from cutouts.recipes import RECIPES
 from storage.blobs import BlobStore
 from storage.database import Document, Mongo
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 SHIPPED = Path(__file__).parents[1] / "models" / "shipped"
+LIGHT = 5_000_000  # parameters
 
 
 class ModelRegistry:
@@ -55,14 +57,16 @@ class ModelRegistry:
                     f"{card.version} is registered with other weights; a version never changes"
                 ) from error
 
-    def register_shipped(self, folder: Path = SHIPPED) -> list[str]:
-        """Register the versions that come with the repository.
+    def register_shipped(self, which: Shipped = "best", *, folder: Path = SHIPPED) -> list[str]:
+        """Register the versions that come with the repository, or the light ones only.
 
         The newest of each classifier goes to production where nobody has promoted one: an upgrade of the
         repository is an upgrade of the networks until somebody decides otherwise. One whose number is taken
         by a version with other weights stays out, with a warning.
         """
         cards = [(path, read_card(path)) for path in sorted(folder.glob("*/card.json"))]
+        if which == "light":
+            cards = [(path, card) for path, card in cards if card.parameters <= LIGHT]
         for path, card in list(cards):
             try:
                 self.register(card, (path.parent / "weights.npz").read_bytes())

@@ -30,6 +30,16 @@ def _turn(item: pytest.Item) -> int:
     return LONGEST.index(room) if room in LONGEST else len(LONGEST)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def small_networks(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is scored matters to few tests, waiting to all: light networks, as graphs that workers share."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    os.environ["DA_SHIPPED"] = "light"
+    os.environ["DA_SCORING__GRAPHS_DIR"] = str(shared / "graphs")
+
+
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
     """Verbs that are run in this process set variables for the processes they start; no test leaves any."""

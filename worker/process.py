@@ -23,6 +23,7 @@ from tasks import context
 from worker.canary import CanaryCheck
 from worker.ending import told_enough, when_told_to_end
 from worker.engine import Engine
+from worker.engines import make_engine
 from worker.pulse import Heart
 from worker.reader import Reader
 from worker.readers import open_reader
@@ -50,7 +51,7 @@ class ScoringProcess:
         self._canary_s = settings.watchdog.canary_s
         if settings.guest is None:
             ensure_indexes(self._record.database)
-            self._record.models.register_shipped()
+            self._record.models.register_shipped(settings.shipped)
         self.scorer = _scorer(settings, self._record, self._engine, self.name)
 
     def start(self) -> None:
@@ -154,12 +155,10 @@ def _start(**_: object) -> None:
     heart = Heart(Path(seat.pulse), doing=_starting())
     heart.start()
     try:
-        from worker.tensorflow_engine import TensorFlowEngine, why_no_gpu  # up to 20 s, in the child only
-
-        engine = TensorFlowEngine(settings.scoring.batch_sizes)
-        found = seat.checked(engine.device, why_no_gpu())
+        engine, why_no_gpu = make_engine(settings, seat)  # in the child only
+        found = seat.checked(engine.device, why_no_gpu)
         if found.device != seat.device:
-            _log.warning("TensorFlow can't use %s, and the CPU is allowed: it scores there", seat.told)
+            _log.warning("%s can't use %s, and the CPU is allowed: it scores there", engine.name, seat.told)
         process = _started(settings, engine, found, heart)
     except Exception as error:  # noqa: BLE001  Celery would log it and go on with a process that can't score
         _log.critical("this worker can't score and ends", exc_info=True)

@@ -56,7 +56,7 @@ class Seat:
             return self
         if not self.allow_cpu:
             raise Misconfigured(
-                f"TensorFlow can't use {self.told}: {why_no_gpu}; mend that, or let it score on the CPU with"
+                f"the engine can't use {self.told}: {why_no_gpu}; mend that, or let it score on the CPU with"
                 " --allow-cpu"
             )
         return replace(self, device=CPU, told=CPU)

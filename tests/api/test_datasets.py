@@ -367,11 +367,11 @@ def test_a_version_is_evaluated_on_a_data_set_of_the_service(
 ) -> None:
     card = create(api, by_class(), seed=3).json()["dataset"]
     as_admin(monkeypatch)
-    words = ["--server", api.url, "evaluate", "rb@1"]
+    words = ["--server", api.url, "evaluate", "rb@3"]
     assert main([*words, "first", "--json"]) == 0
     found = json.loads(capfd.readouterr().out)
     assert [sum(row) for row in found["confusion_matrix"]] == list(card["counts"]["test"].values())
     assert main([*words, "second"]) == 1
     assert "no data set 'second'; expected a preset" in capfd.readouterr().err
-    assert main(["--server", api.url, "evaluate", "sl@1", "first"]) == 1
+    assert main(["--server", api.url, "evaluate", "sl@2", "first"]) == 1
     assert "first is a data set of rb; expected one of sl" in capfd.readouterr().err

@@ -182,10 +182,10 @@ def test_two_versions_of_the_service_are_evaluated_against_each_other(
     api: ApiServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     as_admin(monkeypatch)
-    asked = ["evaluate", "rb@1", "rb-2018.9", "--seed", "3", "--count", "40", "--against", "rb@1"]
+    asked = ["evaluate", "rb@3", "rb-2018.9", "--seed", "3", "--count", "40", "--against", "rb@3"]
     assert main(["--server", api.url, *asked, "--json"]) == 0
     found = json.loads(capfd.readouterr().out)
-    assert (found["against"]["model"], found["against"]["delta"]["mean"]) == ("rb@1", 0)
+    assert (found["against"]["model"], found["against"]["delta"]["mean"]) == ("rb@3", 0)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras while it saves

@@ -31,7 +31,7 @@ def test_the_shipped_network_is_evaluated_without_a_service(tmp_path: Path) -> N
 
 
 def test_what_changes_against_another_is_told(tmp_path: Path) -> None:
-    words = ("rb@1", "rb-2018.9", "--seed", "31", "--count", "60", "--against", "rb@production")
+    words = ("rb@3", "rb-2018.9", "--seed", "31", "--count", "60", "--against", "rb@production")
     done = evaluate(tmp_path, *words)
     assert done.returncode == 0, done.stderr
     assert "against rb@" in done.stdout

@@ -57,7 +57,7 @@ def test_a_gpu_that_tensorflow_cannot_use_is_no_reason_to_score_on_the_cpu(
     assert "worker-gpu1 can't start" in ran.stderr
     log = (settings.state_dir / "logs" / "worker-gpu1.log").read_text()
     assert "worker: scoring on gpu1 (NVIDIA H100 80GB HBM3)" in log
-    assert "TensorFlow can't use gpu1 (NVIDIA H100 80GB HBM3): " in ran.stderr
+    assert "the engine can't use gpu1 (NVIDIA H100 80GB HBM3): " in ran.stderr
     assert "--allow-cpu" in ran.stderr
     assert record.workers.ready() == []
     assert naming(settings.state_dir) == []

@@ -81,13 +81,13 @@ def test_a_picture_of_very_many_draws_every_flipped_one() -> None:
 
 
 def test_a_shipped_network_changes_nothing_against_itself(tmp_path: Path) -> None:
-    found = evaluate_bundle("rb@1", "rb-2018.9", seed=5, count=40, against="rb@1", plots=tmp_path)
+    found = evaluate_bundle("rb@3", "rb-2018.9", seed=5, count=40, against="rb@3", plots=tmp_path)
     told = found["against"]
-    assert (told["model"], told["n"], told["delta"]["max_absolute"]) == ("rb@1", 40, 0)
+    assert (told["model"], told["n"], told["delta"]["max_absolute"]) == ("rb@3", 40, 0)
     assert told["mcnemar"] == {"mended": 0, "broken": 0, "p_value": 1.0}
     assert {Path(file).name for file in found["plots"]} >= {"delta_scores.svg", "delta_histogram.svg"}
 
 
 def test_another_classifier_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="rb@1 against sl@1; expected two of one classifier"):
-        evaluate_bundle("rb@1", "rb-2018.9", seed=5, count=40, against="sl@1")
+    with pytest.raises(InvalidRequest, match="rb@3 against sl@2; expected two of one classifier"):
+        evaluate_bundle("rb@3", "rb-2018.9", seed=5, count=40, against="sl@2")

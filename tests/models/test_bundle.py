@@ -201,7 +201,7 @@ def test_a_missing_or_malformed_card_is_told(tmp_path: Path) -> None:
 
 
 def test_versions_are_found_among_the_shipped_and_folders_where_they_are(tmp_path: Path) -> None:
-    assert find_bundle("rb@1").parts[-3:] == ("models", "shipped", "rb-1")
+    assert find_bundle("rb@3").parts[-3:] == ("models", "shipped", "rb-3")
     assert find_bundle(str(tmp_path)) == tmp_path
 
 

@@ -246,6 +246,16 @@ def test_a_new_release_brings_its_networks_unless_somebody_decided(record: Recor
     assert record.models.production() == [newest["rb"], newest["sl"]]
 
 
+def test_a_service_may_take_the_light_networks_only_and_all_later(record: Record) -> None:
+    light = record.models.register_shipped("light")
+    assert record.models.production() == sorted(light)
+    assert {card.architecture for card, _ in record.models.all()} == {"vgg6"}
+    best = record.models.register_shipped("best")
+    assert set(light) < set(best)
+    cards = [record.models.get(version) for version in record.models.production()]
+    assert [card and card.architecture for card in cards] == ["resnet50", "resnet50"]
+
+
 def test_a_person_who_rolled_back_is_not_overruled_by_a_restart(record: Record) -> None:
     shipped = record.models.register_shipped()
     newest = max(int(v.partition("@")[2]) for v in shipped if v.startswith("rb@"))

@@ -1,0 +1,195 @@
+"""What every engine promises, on each; TensorFlow is the reference."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from core.errors import Misconfigured
+from core.model_card import ModelCard
+from core.settings import Settings
+from cutouts.recipes import Pixels
+from tests.worker.networks import random_bundle
+from worker.engine import Engine
+from worker.engines import make_engine
+from worker.openvino_engine import OpenVinoEngine
+from worker.seat import Seat
+from worker.tensorflow_engine import TensorFlowEngine
+
+VERSIONS = ("rb@1", "sl@1")
+
+
+def openvino(sizes: tuple[int, ...], graphs: Path) -> Engine:
+    return OpenVinoEngine(sizes, graphs=graphs)
+
+
+def tensorflow(sizes: tuple[int, ...], graphs: Path) -> Engine:
+    return TensorFlowEngine(sizes)
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[ModelCard, bytes]]:
+    folder = tmp_path_factory.mktemp("bundles")
+    return [random_bundle(folder, version, seed=seed) for seed, version in enumerate(VERSIONS)]
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("graphs")
+
+
+@pytest.fixture(scope="module", params=[openvino, tensorflow])
+def engine(request: pytest.FixtureRequest, bundles: list[tuple[ModelCard, bytes]], graphs: Path) -> Engine:
+    make: Callable[[tuple[int, ...], Path], Engine] = request.param
+    engine = make((1, 4, 16), graphs)
+    for card, weights in bundles:
+        engine.load(card, weights)
+    engine.warm(VERSIONS)
+    return engine
+
+
+@pytest.fixture(scope="module")
+def batch() -> Pixels:
+    return np.random.default_rng(3).integers(0, 256, (23, 144, 144, 1), dtype=np.uint8)
+
+
+def test_a_score_per_cutout_and_version_within_0_and_1(engine: Engine, batch: Pixels) -> None:
+    scores = engine.score(batch, VERSIONS)
+    assert scores.shape == (23, 2)
+    assert scores.dtype == np.float32
+    assert ((scores >= 0) & (scores <= 1)).all()
+    assert np.ptp(scores, axis=0).min() > 0
+
+
+def test_a_score_does_not_depend_on_its_batch_or_order(engine: Engine, batch: Pixels) -> None:
+    together = engine.score(batch, VERSIONS)
+    alone = np.concatenate([engine.score(batch[i : i + 1], VERSIONS) for i in range(len(batch))])
+    order = np.random.default_rng(4).permutation(len(batch))
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+    np.testing.assert_allclose(engine.score(batch[order], VERSIONS), together[order], atol=1e-5)
+
+
+def test_a_score_does_not_depend_on_which_versions_run_beside_it(engine: Engine, batch: Pixels) -> None:
+    together = engine.score(batch, VERSIONS)
+    np.testing.assert_allclose(engine.score(batch, ("sl@1",))[:, 0], together[:, 1], atol=1e-5)
+    np.testing.assert_allclose(engine.score(batch, VERSIONS[::-1]), together[:, ::-1], atol=1e-5)
+
+
+def test_no_cutouts_give_no_scores(engine: Engine, batch: Pixels) -> None:
+    assert engine.score(batch[:0], VERSIONS).shape == (0, 2)
+
+
+def test_a_dropped_network_is_gone_and_the_others_stay(engine: Engine, batch: Pixels, tmp_path: Path) -> None:
+    engine.load(*random_bundle(tmp_path, "kd@1", seed=9))
+    assert set(engine.versions) == {*VERSIONS, "kd@1"}
+    engine.drop("kd@1")
+    assert set(engine.versions) == set(VERSIONS)
+    assert engine.score(batch[:1], VERSIONS).shape == (1, 2)
+
+
+class SmallDevice(TensorFlowEngine):
+    """Has memory for three cutouts."""
+
+    memory = 3
+
+    def _start(self, run: Any, batch: Pixels) -> Any:
+        if len(batch) > self.memory:
+            raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+        return super()._start(run, batch)
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_is_not_tried_whole_again(
+    bundles: list[tuple[ModelCard, bytes]], batch: Pixels
+) -> None:
+    small = SmallDevice((1, 4, 16))
+    for card, weights in bundles:
+        small.load(card, weights)
+    assert small.score(batch, VERSIONS).shape == (23, 2)
+    assert small._sizes == (1, 2)
+    small.memory = 0
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        small.score(batch, VERSIONS)
+
+
+def test_engines_agree(bundles: list[tuple[ModelCard, bytes]], batch: Pixels, graphs: Path) -> None:
+    scores = []
+    for make in (openvino, tensorflow):
+        engine = make((16,), graphs)
+        for card, weights in bundles:
+            engine.load(card, weights)
+        scores.append(engine.score(batch, VERSIONS))
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)
+
+
+def test_a_network_is_frozen_once_and_a_damaged_graph_is_made_anew(
+    bundles: list[tuple[ModelCard, bytes]], batch: Pixels, graphs: Path
+) -> None:
+    card, weights = bundles[0]
+    OpenVinoEngine((16,), graphs=graphs).load(card, weights)
+    (kept,) = graphs.glob("rb@1-*.pb")
+    made = kept.stat().st_mtime_ns
+    OpenVinoEngine((16,), graphs=graphs).load(card, weights)
+    assert kept.stat().st_mtime_ns == made
+    kept.write_bytes(kept.read_bytes()[:1000])
+    engine = OpenVinoEngine((16,), graphs=graphs)
+    engine.load(card, weights)
+    assert engine.score(batch[:2], ["rb@1"]).shape == (2, 1)
+
+
+def test_a_graph_of_another_network_is_refused(
+    bundles: list[tuple[ModelCard, bytes]], graphs: Path, tmp_path: Path
+) -> None:
+    for card, weights in bundles:
+        OpenVinoEngine((16,), graphs=graphs).load(card, weights)
+    (rb,), (sl,) = graphs.glob("rb@1-*.pb"), graphs.glob("sl@1-*.pb")
+    (tmp_path / rb.name).write_bytes(sl.read_bytes())
+    (tmp_path / rb.name).with_suffix(".npz").write_bytes(rb.with_suffix(".npz").read_bytes())
+    with pytest.raises(Misconfigured, match="off what TensorFlow does"):
+        OpenVinoEngine((16,), graphs=tmp_path).load(*bundles[0])
+
+
+def test_weights_of_another_architecture_are_refused_with_both_named(
+    bundles: list[tuple[ModelCard, bytes]], tmp_path: Path
+) -> None:
+    card, weights = bundles[0]
+    with pytest.raises(Misconfigured, match="says 7 parameters; vgg6 has 2114033"):
+        OpenVinoEngine((16,), graphs=tmp_path).load(card.model_copy(update={"parameters": 7}), weights)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_worker_on_a_cpu_loads_no_tensorflow() -> None:
+    told = (
+        "import sys, worker.process, worker.openvino_engine; print({'tensorflow', 'keras'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+SEAT = Seat("cpu", "cpu", "-1", allow_cpu=False, token="t", faults="f", pulse="p")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seat", "said"),
+    [
+        ("jax", SEAT, "'jax', which is not installed; here are openvino, tensorflow"),
+        (
+            "openvino",
+            Seat("gpu0", "gpu0", "0", allow_cpu=False, token="t", faults="f", pulse="p"),
+            "scores on the CPU",
+        ),
+    ],
+)
+def test_an_engine_that_can_t_run_is_refused_not_changed(wanted: str, seat: Seat, said: str) -> None:
+    with pytest.raises(Misconfigured, match=said):
+        make_engine(Settings.model_validate({"scoring": {"engine": wanted}}), seat)
+
+
+def test_a_cpu_s_seat_gets_openvino(tmp_path: Path) -> None:
+    engine, _ = make_engine(Settings(state_dir=tmp_path), SEAT)
+    assert engine.name.startswith("openvino-20")
+    assert (engine.precision, engine.device) == ("float32", "cpu")

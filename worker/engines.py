@@ -1,0 +1,52 @@
+"""Which engine a scoring process uses."""
+
+import importlib.util
+import os
+
+from core.errors import Misconfigured
+from core.settings import EngineName, Settings
+from worker.engine import Engine
+from worker.seat import CPU, Seat
+
+MODULES = {"openvino": "openvino", "tensorflow": "tensorflow", "jax": "jax"}
+
+
+def make_engine(settings: Settings, seat: Seat) -> tuple[Engine, str]:
+    """The engine for a seat, and the likely reason where it finds no GPU; takes seconds.
+
+    `auto` is OpenVINO on the CPU's seat, TensorFlow on a GPU's, and what the host has where that is missing.
+    Raises Misconfigured for an engine that is not installed, or that does not run on the seat's device.
+    """
+    name = _chosen(settings.scoring.engine, on_cpu=seat.device == CPU)
+    sizes = settings.scoring.batch_sizes
+    if name == "openvino":
+        from worker.openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine(sizes, graphs=settings.graphs), "OpenVINO scores on the CPU here"
+    if name == "jax":
+        os.environ.setdefault("KERAS_BACKEND", "jax")
+        from worker.jax_engine import JaxEngine
+
+        return JaxEngine(sizes), "this JAX is built without CUDA, or its driver is missing"
+    from worker.tensorflow_engine import TensorFlowEngine, why_no_gpu  # up to 20 s
+
+    return TensorFlowEngine(sizes), why_no_gpu()
+
+
+def _chosen(wanted: EngineName, *, on_cpu: bool) -> str:
+    installed = [name for name, module in MODULES.items() if importlib.util.find_spec(module)]
+    if wanted == "auto":
+        first = ("openvino", "tensorflow", "jax") if on_cpu else ("tensorflow", "jax")
+        wanted_names = [name for name in first if name in installed]
+        if not wanted_names:
+            raise Misconfigured(f"no engine is installed; expected one of {', '.join(first)}")
+        return wanted_names[0]
+    if wanted not in installed:
+        raise Misconfigured(
+            f"scoring.engine is {wanted!r}, which is not installed; here are {', '.join(installed) or 'none'}"
+        )
+    if wanted == "openvino" and not on_cpu:
+        raise Misconfigured(
+            "scoring.engine is 'openvino', which scores on the CPU; a GPU has 'tensorflow' or 'jax'"
+        )
+    return wanted

@@ -10,7 +10,8 @@ from api.label_items import picture_of
 from api.labelling_access import DatasetEdited, DatasetSeen, InDataset
 from api.project_editing import change_dataset, refuse_other_name, remove_dataset
 from api.project_view import dataset_views
-from api.services import Services, ServicesOf
+from api.routes.label_scoring import submit_scoring
+from api.services import Operator, Services, ServicesOf
 from api.web.browser_route import BrowserRoute
 from api.web.rendering import page
 from core.errors import CallerError
@@ -50,6 +51,17 @@ def edit(
     except CallerError as error:
         return _page(request, services, found, fault=str(error))
     return RedirectResponse(f"/projects/{found.project.id}/datasets/{found.dataset.id}", 303)
+
+
+@router.post("/score")
+def score(request: Request, services: ServicesOf, found: DatasetSeen, caller: Operator) -> Response:
+    """Submit what has no score yet, and go to the job."""
+    del caller
+    try:
+        job = submit_scoring(services, found)
+    except CallerError as error:
+        return _page(request, services, found, fault=str(error))
+    return RedirectResponse(f"/jobs/{job.id}", 303)
 
 
 @router.post("/remove")

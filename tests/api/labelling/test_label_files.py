@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.outcome import Outcome
 from storage.cutouts import CutoutRecord
 from storage.record import Record
 from tests.api.labelling.test_projects import Person
 from tests.api.server import ApiServer
+from tests.api.versions import RB, SL
 from tests.images import enormous_png, jpeg, png
 
 Part = tuple[str, bytes]
@@ -216,3 +218,20 @@ def test_the_cutouts_of_a_job_keep_their_names(api: ApiServer, anna: Person, whe
     assert (taken["new"], taken["refused"]) == (1, 1)
     assert names(anna, where) == ["one.jpg"]
     assert "there is no job" in anna.ask("POST", f"{where}/items", 404, job="none")["detail"]
+
+
+def test_an_operator_has_a_data_set_scored_by_what_its_pictures_lack(
+    api: ApiServer, anna: Person, where: str, upload: Upload, api_record: Record
+) -> None:
+    upload([("one.jpg", ONE), ("other.jpg", OTHER)])
+    first, _ = anna.ask("GET", f"{where}/items")["items"]
+    api_record.outcomes.insert([Outcome(first["cutout"], v, score=0.5) for v in (RB, SL)], provenance={})
+    anna.ask("POST", f"{where}/score", 403)
+    answer = api.ask("POST", f"/v1/projects{where}/score")
+    assert (answer.status_code, answer.json()["items"], answer.json()["versions"]) == (202, 1, [RB, SL])
+    (item,) = api_record.shards.items(answer.json()["job"], 0) or []
+    assert (item.name, item.sha256) == ("other.jpg", item.cutout)
+    rest = [Outcome(str(item.cutout), v, score=0.5) for v in (RB, SL)]
+    api_record.outcomes.insert(rest, provenance={})
+    again = api.ask("POST", f"/v1/projects{where}/score")
+    assert (again.status_code, "nothing to score" in again.text) == (409, True)

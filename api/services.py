@@ -25,6 +25,8 @@ from tasks.submit_training import TrainingSubmitter
 BLOB_WRITERS = 8
 PASSWORDS_AT_ONCE = 4  # argon2id takes 64 MB for each password, and anybody may send one to be hashed
 PASSWORDS_WAITING = 12  # a person's login may wait for its turn; a flood is sent away
+FETCHES_AT_ONCE = 8
+FETCHES_WAITING = 200
 SCANS_AT_ONCE = 3
 SCANS_WAITING = 6
 GATE_THREADS = 8
@@ -38,6 +40,7 @@ class Services:
     Parameters
     ----------
     logins, scans : turns at passwords, and at reading as much of the record as somebody likes to ask for.
+    fetches : turns at reading pictures by reference, from hosts that may be slow.
     gate, probes : threads for looking up who asks, and for `/readyz`; no route's work takes them.
     """
 
@@ -51,6 +54,7 @@ class Services:
     spool_dir: Path
     logins: Turns
     scans: Turns
+    fetches: Turns
     gate: CapacityLimiter
     probes: CapacityLimiter
 
@@ -92,6 +96,11 @@ def open_services(settings: Settings) -> Iterator[Services]:
                 SCANS_AT_ONCE,
                 waiting=SCANS_WAITING,
                 refusal="too many read much of the record at once; try again in a while, or ask for less",
+            ),
+            fetches=Turns(
+                FETCHES_AT_ONCE,
+                waiting=FETCHES_WAITING,
+                refusal="too many pictures are read by reference at once; try again in a few seconds",
             ),
             gate=CapacityLimiter(GATE_THREADS),
             probes=CapacityLimiter(PROBE_THREADS),

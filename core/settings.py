@@ -195,6 +195,9 @@ class Settings(BaseSettings):
         description="which networks of the repository: all, the newest in production, or the light ones,"
         " ten times faster on a CPU",
     )
+    flower_url: str | None = Field(
+        None, pattern=r"^(https?://|/)", description="where people reach Flower; none: on its own host alone"
+    )
     secrets_file: Path = Path("secrets.json")
     token_days: float = Field(90.0, gt=0)
     session_days: float = Field(7.0, gt=0, description="until a browser has to log in again")

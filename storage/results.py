@@ -100,6 +100,14 @@ def job_items(record: Record, job: Job) -> Iterator[Item]:
         yield from (item for item in items if item.cutout is not None and item.rejection is None)
 
 
+def results_of_shards(
+    record: Record, job: Job, numbers: Sequence[int], thresholds: Mapping[str, float]
+) -> Iterator[list[Result]]:
+    """The same of these shards alone."""
+    for n in numbers:
+        yield joined(record, record.shards.items(job.id, n) or [], job.versions, thresholds)
+
+
 def _shards(record: Record, job: Job, start: Cursor) -> Iterator[tuple[Cursor, list[Item]]]:
     """The items of each shard from a place on, and where the first of them is."""
     planned = record.shards.last(job.id) if job.state is JobState.PLANNING else None

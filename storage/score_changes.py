@@ -13,7 +13,7 @@ from core.errors import InvalidRequest, NotFound
 from core.job import Job
 from core.legacy import question_of
 from storage.record import Record
-from storage.score_pairs import Change, Part, pairs_of_all, pairs_of_filter, pairs_of_job
+from storage.score_pairs import Change, Part, pairs_of_all, pairs_of_filter, pairs_of_job, pairs_of_some
 from storage.selection import EVERYTHING, bound_text
 
 BINS = 2000
@@ -98,6 +98,16 @@ def cutout_changes(
         else pairs_of_filter(record, bound, before, after)
     )
     return _changes(pairs, before, after, thresholds)
+
+
+def sampled_changes(record: Record, before: str, after: str, *, most: int) -> tuple[ScoreChanges, bool]:
+    """The same on all cutouts, or, where both versions have scored more than `most`, on a random sample.
+
+    The second value says that it is one.
+    """
+    thresholds = _checked(record, before, after, None)
+    pairs, is_sample = pairs_of_some(record, before, after, most=most)
+    return _changes(pairs, before, after, thresholds), is_sample
 
 
 def _checked(record: Record, before: str, after: str, threshold: float | None) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from core.job import Job
+from storage.database import Document
 from storage.record import Record
 from storage.results import results_by_shard
 from storage.selection import PATIENCE_MS, matching
@@ -60,6 +61,30 @@ def pairs_of_all(record: Record, before: str, after: str) -> Iterator[Part]:
         n += len(found)
         yield found, 0
     yield [], max(counts.values()) - n
+
+
+def pairs_of_some(record: Record, before: str, after: str, *, most: int) -> tuple[Iterator[Part], bool]:
+    """All where one of the versions has `most` outcomes or fewer, and else those among `most` cutouts.
+
+    The second value says that these are a random sample. Neither takes longer for a larger record.
+    """
+    outcomes, cutouts = record.database["outcomes"], record.database["cutouts"]
+    counts = {
+        version: outcomes.count_documents({"_id.version": version}, limit=most + 1)
+        for version in (before, after)
+    }
+    fewer = min(counts, key=counts.__getitem__)
+    if counts[fewer] <= most:
+        found = outcomes.find({"_id.version": fewer}, {"_id": True})
+        return _in_batches(record, (d["_id"]["cutout"] for d in found), before, after), False
+    stages: list[Document] = [{"$sample": {"size": most}}, {"$project": {"_id": True}}]
+    drawn = cutouts.aggregate(stages, maxTimeMS=PATIENCE_MS)
+    return _in_batches(record, (str(d["_id"]) for d in drawn), before, after), True
+
+
+def _in_batches(record: Record, cutouts: Iterator[str], before: str, after: str) -> Iterator[Part]:
+    while batch := list(islice(cutouts, _AT_ONCE)):
+        yield _joined(record, batch, before, after)
 
 
 def change(cutout: str, before: float, after: float) -> Change:

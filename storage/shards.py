@@ -288,6 +288,12 @@ class ShardRepository:
         document = self._shards.find_one({"_id": _key(job, n)}, {"items": True})
         return None if document is None else [_item(item) for item in document["items"]]
 
+    def with_rejections(self, job: str, *, limit: int) -> list[int]:
+        """The numbers of the first closed shards of a job that hold a rejection; an index finds them."""
+        query = {**_of_job(job), "rejected": {"$gt": 0}}
+        found = self._shards.find(query, {"_id": True}).hint("progress").sort("_id.n", 1).limit(limit)
+        return [document["_id"]["n"] for document in found]
+
     def open_jobs(self) -> list[str]:
         """Ids of the jobs that have a shard which is not done."""
         return [str(job) for job in self._shards.distinct("_id.job", {"state": {"$in": _OPEN}})]

@@ -6,7 +6,7 @@ from core.errors import InvalidRequest, NotFound
 from core.job import Item, Job
 from core.outcome import Outcome
 from storage.record import Record
-from storage.score_changes import MOST_CHANGED, score_changes
+from storage.score_changes import MOST_CHANGED, sampled_changes, score_changes
 from tests.record import register
 
 OLD, NEW = "rb@7", "rb@8"
@@ -56,6 +56,17 @@ def test_nothing_scored_by_both_is_told_as_nothing(record: Record, job: Job) -> 
     register(record, "rb@9")
     found = score_changes(record, job, OLD, "rb@9")
     assert (found.n, found.without, found.mean, found.quantiles) == (0, CUTOUTS, None, {})
+
+
+def test_a_large_record_is_compared_by_a_random_sample(record: Record, job: Job) -> None:
+    cutouts = [{"_id": f"{n:064x}"} for n in range(CUTOUTS)]
+    record.database["cutouts"].insert_many(cutouts)
+    whole, is_sample = sampled_changes(record, OLD, NEW, most=CUTOUTS - 2)  # as many as the newer has
+    assert (whole.n, whole.to_1, whole.to_0, is_sample) == (58, 6, 6, False)
+    some, is_sample = sampled_changes(record, OLD, NEW, most=30)
+    assert is_sample
+    assert 28 <= some.n <= 30
+    assert {c.cutout for c in some.most_changed} != {c.cutout for c in whole.most_changed}
 
 
 def test_what_can_t_be_compared_is_refused(record: Record, job: Job) -> None:

@@ -12,7 +12,7 @@ from api.web.rendering import page
 from core.job import Job
 from core.user import User
 from storage.record import Record
-from storage.results import Result, results_by_shard
+from storage.results import Result, results_by_shard, results_of_shards
 
 router = APIRouter(include_in_schema=False)
 
@@ -72,13 +72,16 @@ def _may_change(caller: User, owner: str) -> bool:
 
 
 def _outcomes(record: Record, job: Job) -> tuple[list[Result], list[Result]]:
-    """The best scored of the first results, and the first rejections, after a look at some shards."""
+    """The best scored of the first shards' results, and the first rejections of the whole job."""
     if job.kind == "train":
         return [], []
-    shards = results_by_shard(record, job, record.models.thresholds(job.versions))
-    results = [result for shard in islice(shards, SHARDS_LOOKED_AT) for result in shard]
-    scored = sorted((r for r in results if r.scores), key=_height, reverse=True)
-    return scored[:SHOWN], [r for r in results if r.rejection is not None][:SHOWN]
+    thresholds = record.models.thresholds(job.versions)
+    shards = islice(results_by_shard(record, job, thresholds), SHARDS_LOOKED_AT)
+    scored = sorted((r for shard in shards for r in shard if r.scores), key=_height, reverse=True)
+    numbers = record.shards.with_rejections(job.id, limit=SHOWN)
+    with_some = results_of_shards(record, job, numbers, thresholds)
+    rejected = (r for shard in with_some for r in shard if r.rejection is not None)
+    return scored[:SHOWN], list(islice(rejected, SHOWN))
 
 
 def _height(result: Result) -> tuple[bool, float]:

@@ -9,11 +9,13 @@ from api.services import Caller, Services, ServicesOf
 from api.web.rendering import page
 from core.errors import Unavailable
 from core.job import Priority
+from core.settings import Settings
 from tasks.queues import QUEUE_OF
 
 router = APIRouter(include_in_schema=False)
 
 MOST_COUNTED = 100_000
+_LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,6 @@ def workers(request: Request, services: ServicesOf, caller: Caller) -> Response:
     for job in found:
         for worker, rate in ({} if job is None else record.shards.worker_rates(job.id)).items():
             rates[worker] = rates.get(worker, 0.0) + rate
-    host = request.url.hostname or "127.0.0.1"
     return page(
         request,
         "_workers.html" if "HX-Request" in request.headers else "workers.html",
@@ -44,8 +45,17 @@ def workers(request: Request, services: ServicesOf, caller: Caller) -> Response:
         rates=rates,
         queues=[_queue(services, priority) for priority in QUEUE_OF],
         trainings=_trainings(services),
-        flower=f"http://{host}:{services.settings.flower_port}/",
+        flower=_flower(request, services.settings),
+        flower_port=services.settings.flower_port,
     )
+
+
+def _flower(request: Request, settings: Settings) -> str | None:
+    """Where who asks reaches Flower: it listens on loopback alone, unless the settings say otherwise."""
+    if settings.flower_url is not None:
+        return settings.flower_url
+    host = request.url.hostname
+    return f"http://{host}:{settings.flower_port}/" if host in _LOOPBACK and settings.flower_port else None
 
 
 def _queue(services: Services, priority: Priority) -> Queue:

@@ -1,17 +1,25 @@
 """The pages in a real browser: by keyboard, without a fault of scripts or of accessibility."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.job import Rejection
+from core.outcome import Outcome
+from core.user import Role
 from storage.record import Record
+from tests.api.scoring import score_shard
 from tests.api.server import ApiServer
-from tests.api.versions import RB
+from tests.api.versions import RB, SL
+from tests.api.web.browser import Browser
 from tests.api.web.chromium import Visit
 from tests.api.web.conftest import PASSWORD
 from tests.api.web.sample_night import NIGHT
+from tests.images import jpeg
+from tests.record import card
 
 RESULTS = f"/results?night={NIGHT}&size=60"
 
@@ -149,6 +157,9 @@ def test_a_control_out_of_its_range_is_told_where_pictures_were(visit: Visit) ->
     visit.faults.clear()  # the browser's own line about the status
 
 
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
 def test_pages_have_no_serious_fault_of_accessibility(visit: Visit, sample_night: list[str]) -> None:
     for path in (
         RESULTS,
@@ -159,12 +170,100 @@ def test_pages_have_no_serious_fault_of_accessibility(visit: Visit, sample_night
         "/models",
         f"/models/{RB}",
         "/workers",
+        "/nothing",
     ):
-        for scheme in ("light", "dark"):
-            visit.page.emulate_media(color_scheme=scheme)
-            visit.open(path)
-            assert visit.serious_faults() == [], (path, scheme)
+        looked_at(visit, path)
     for width in (1280, 820):
         visit.page.set_viewport_size({"width": width, "height": 900})
         visit.open(RESULTS)
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    visit.faults[:] = [fault for fault in visit.faults if "404" not in fault]  # of /nothing
+
+
+def looked_at(visit: Visit, path: str) -> None:
+    """Open a page in light and in dark, and find no fault."""
+    for scheme in SCHEMES:
+        visit.page.emulate_media(color_scheme=scheme)
+        visit.open(path)
+        assert visit.serious_faults() == [], (path, scheme)
+
+
+def test_a_job_is_watched_while_it_is_scored(visit: Visit, api: ApiServer, api_record: Record) -> None:
+    files = [("files", (f"watched-{n}.jpg", jpeg(960 + n))) for n in range(8)]
+    token = api.log_in("web-operator", PASSWORD)
+    job = str(api.ask("POST", "/v1/jobs/score", files=files, token=token).json()["job"])
+    looked_at(visit, f"/jobs/{job}")
+    page = visit.page
+    expect(page.locator("[data-scored]")).to_have_text("0")
+    assert score_shard(api_record, job, 0, {RB: 0.9, SL: 0.9})
+    expect(page.locator("[data-scored]")).to_have_text("4")
+    rejection = Rejection("decode", "truncated", "it ends early")
+    assert score_shard(api_record, job, 1, {RB: 0.9, SL: 0.9}, rejection=rejection)
+    expect(page.locator("[data-rejected]")).to_have_text("4")
+    api_record.jobs.finish(job)
+    expect(page.locator("[data-state]")).to_have_text("finished")  # and the page shows what came of it
+    expect(page.locator("h2", has_text="Rejected")).to_be_visible()
+    expect(page.locator(".grid img.cutout").first).to_be_visible()
+    looked_at(visit, f"/jobs/{job}")
+
+
+def test_a_job_is_cancelled_once_it_is_confirmed(visit: Visit, api: ApiServer, api_record: Record) -> None:
+    files = [("files", ("cancelled.jpg", jpeg(970)))]
+    token = api.log_in("web-operator", PASSWORD)
+    job = str(api.ask("POST", "/v1/jobs/score", files=files, token=token).json()["job"])
+    page = visit.open(f"/jobs/{job}")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Cancel").click()
+    found = api_record.jobs.get(job)
+    assert found is not None
+    assert not found.state.ended
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("[data-state]")).to_have_text("cancelled")
+
+
+@pytest.fixture
+def candidate(api_record: Record, sample_night: list[str]) -> Iterator[str]:
+    """A version that turns every fourth score of the sample night round; it does not stay in production."""
+    name = "rb@951"
+    api_record.models.register(card(name, name.encode()), name.encode())
+    scored = api_record.outcomes.find(sample_night, [RB]).values()
+    outcomes = [
+        Outcome(each.cutout, name, 1 - each.score if n % 4 == 0 else each.score)
+        for n, each in enumerate(scored)
+        if each.score is not None
+    ]
+    api_record.outcomes.insert(outcomes, provenance={})
+    yield name
+    api_record.models.promote(RB, by="test", even_if_worse=True)
+
+
+def test_a_promotion_shows_what_would_flip_before_it_is_confirmed(
+    visit: Visit, browsers: Mapping[Role, Browser], candidate: str, api_record: Record
+) -> None:
+    session = browsers["admin"].session.cookies["da_session"]
+    visit.page.context.add_cookies([{"name": "da_session", "value": session, "url": visit.url}])
+    page = visit.open("/models")
+    page.locator("tr", has_text=candidate).get_by_role("link", name="Promote").click()
+    expect(page.locator("h2", has_text=f"Against {RB}")).to_be_visible()
+    told = page.locator("dd", has_text="that are not now").inner_text()
+    assert int(told.split()[0].replace(",", "")) > 0
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        assert visit.serious_faults() == [], scheme
+    page.get_by_label("even where it is worse").check()
+    page.get_by_role("button", name=f"Promote {candidate}").click()
+    page.wait_for_url("**/models")
+    expect(page.locator("tr", has_text=candidate).locator(".state")).to_have_text("production")
+    assert candidate in api_record.models.production()
+
+
+def test_an_administrator_s_pages_have_no_serious_fault_of_accessibility(
+    visit: Visit, browsers: Mapping[Role, Browser]
+) -> None:
+    session = browsers["admin"].session.cookies["da_session"]
+    visit.page.context.add_cookies([{"name": "da_session", "value": session, "url": visit.url}])
+    looked_at(visit, "/accounts")
+    looked_at(visit, "/me")
+    visit.page.context.clear_cookies()
+    looked_at(visit, "/login")

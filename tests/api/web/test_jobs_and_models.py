@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 import pytest
 import requests
 
-from core.job import Rejection, ShardResult
+from api.web.pages.jobs import SHARDS_LOOKED_AT
+from core.job import Item, Job, Rejection, ShardResult, new_job_id
 from core.user import ROLES, Role
 from storage.blobs import sha256_of
 from storage.cutouts import CutoutRecord
@@ -106,7 +107,10 @@ def test_a_promotion_is_confirmed_by_an_administrator_and_shows_what_would_flip(
     admin = browsers["admin"]
     shown = admin.ask("GET", f"/models/{candidate}/promote").text
     assert f"Put {candidate} into production?" in shown
-    assert f"Against {RB}" in shown
+    assert f'hx-get="/models/{candidate}/changes"' in shown
+    for role in ROLES[1:]:
+        assert browsers[role].ask("GET", f"/models/{candidate}/changes").status_code == 403
+    assert f"Against {RB}" in admin.ask("GET", f"/models/{candidate}/changes").text
     assert candidate not in api_record.models.production()
     refused = admin.ask("POST", f"/models/{candidate}/promote")
     assert (refused.status_code, 'class="fault"' in refused.text) == (409, True)
@@ -115,3 +119,30 @@ def test_a_promotion_is_confirmed_by_an_administrator_and_shows_what_would_flip(
     assert answer.headers["Location"] == "/models"
     assert candidate in api_record.models.production()
     assert RB not in api_record.models.production()
+
+
+def test_a_rejection_is_shown_however_late_in_the_job_it_is(
+    browsers: Mapping[Role, Browser], api_record: Record
+) -> None:
+    shards = SHARDS_LOOKED_AT + 3
+    fault = Rejection("fetch", "not_found", "nothing there")
+    found = new_job_id()
+    items = [[Item(f"{n}.jpg", None, None)] for n in range(shards)]
+    items[-1] = [Item("late.jpg", None, None, rejection=fault)]
+    api_record.shards.insert(found, items, priority="bulk")
+    api_record.jobs.accept(Job(found, (RB,), "bulk", "me", items=shards, shards=shards))
+    lease = api_record.shards.claim(found, shards - 1, worker="test")
+    assert lease is not None
+    assert api_record.shards.close(lease, ShardResult(0, 1))
+    shown = browsers["viewer"].ask("GET", f"/jobs/{found}").text
+    assert "late.jpg" in shown
+    assert "not_found" in shown
+    api_record.jobs.cancel(found)
+    api_record.shards.cancel(found)
+
+
+def test_flower_is_linked_where_it_is_reached(api: ApiServer) -> None:
+    assert 'href="http://127.0.0.1:5555/"' in api.ask("GET", "/workers").text
+    elsewhere = api.ask("GET", "/workers", headers={"Host": "streaks.example"}).text
+    assert "5555/" not in elsewhere
+    assert "port 5555" in elsewhere

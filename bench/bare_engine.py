@@ -12,15 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
+from core.settings import load_settings
 from cutouts.recipes import Pixels
 from models.bundle import load_network, read_card, read_weights
-from worker.tensorflow_engine import TensorFlowEngine
+from worker.engines import make_engine
+from worker.seat import take_seat
 
 
 def main(bundles: Path, pixels_file: Path, batch: int) -> None:
     """Load and warm, say ready, then do as told until stdin ends."""
     pixels: Pixels = np.load(pixels_file, mmap_mode="r")
-    engine = TensorFlowEngine((batch,))
+    settings = load_settings()
+    settings.scoring.batch_sizes = (batch,)
+    engine, _ = make_engine(settings, take_seat(settings.scoring, wanted=None, folder=bundles))
     folders = sorted(path.parent for path in bundles.glob("*/card.json"))
     for folder in folders:
         engine.load(read_card(folder), read_weights(folder))

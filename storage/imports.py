@@ -12,6 +12,7 @@ from storage.database import Document, Mongo
 from storage.nights import insert_new
 
 MOST_LEFT_OUT = 200
+MOST_VERSIONS = 200
 COUNTED = ("documents", "unreadable", "cutouts", "metadata", "ades", "scores", "scores_came", "faults")
 
 
@@ -26,7 +27,7 @@ class ImportState:
     started, changed : of this pass.
     counts : of this pass: `documents` read, those `unreadable` as a whole, what is new on record (`cutouts`,
         `metadata`, `ades`, `scores` of those that came), and `faults`.
-    versions : by field, the version that its scores are kept as.
+    versions : by field, the version that its scores are kept as; MOST_VERSIONS at most are let in.
     left_out : fields that mean nothing here, the first MOST_LEFT_OUT of them.
     """
 
@@ -80,18 +81,24 @@ class ImportRepository:
         A move that is on record already changes nothing. Raises Conflict where the cursor is elsewhere: then
         somebody else reads the same collection.
         """
-        pairs = [{"field": key, "version": version} for key, version in sorted(versions.items())]
-        change: Document = {
-            "$set": {"cursor": last, "done": done, "changed": datetime.now(UTC)},
-            "$inc": {f"counts.{key}": number for key, number in counts.items()},
-            "$addToSet": {"versions": {"$each": pairs}, "left_out": {"$each": list(left_out)}},
-        }
-        moved = self._imports.find_one_and_update(
-            {"_id": name, "cursor": after, "done": False}, change, return_document=ReturnDocument.AFTER
-        )
-        if moved is not None:
-            return _state(moved)
         found = self.get(name)
+        if (found.cursor, found.done) == (after, False):
+            known = {**found.versions, **versions}
+            change: Document = {
+                "cursor": last,
+                "done": done,
+                "changed": datetime.now(UTC),
+                "versions": [{"field": key, "version": version} for key, version in sorted(known.items())],
+                "left_out": sorted({*found.left_out, *left_out})[:MOST_LEFT_OUT],
+            }
+            moved = self._imports.find_one_and_update(
+                {"_id": name, "cursor": after, "done": False},
+                {"$set": change, "$inc": {f"counts.{key}": number for key, number in counts.items()}},
+                return_document=ReturnDocument.AFTER,
+            )
+            if moved is not None:
+                return _state(moved)
+            found = self.get(name)
         if (found.cursor, found.done) != (last, done):
             raise Conflict(
                 f"the import {name} stands at {found.cursor}, not at {after}; somebody else is importing the "
@@ -122,5 +129,5 @@ def _state(document: Document) -> ImportState:
         changed=document["changed"],
         counts=document["counts"],
         versions={pair["field"]: pair["version"] for pair in document["versions"]},
-        left_out=sorted(document["left_out"])[:MOST_LEFT_OUT],
+        left_out=document["left_out"],
     )

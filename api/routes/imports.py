@@ -9,13 +9,14 @@ from api.services import Operator, ServicesOf
 from core.errors import TooLarge
 from cutouts.legacy_document import LegacyDocument, check_told, family_of, read_legacy
 from cutouts.nights import Fault
-from storage.imports import MOST_LEFT_OUT, ImportState
+from storage.imports import MOST_LEFT_OUT, MOST_VERSIONS, ImportState
 from storage.legacy_scores import take_legacy
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
 
 MOST_DOCUMENTS = 2000
 NAMED = 1000
+SHOWN = 5
 SOURCE = r"^[a-z][a-z0-9_.-]{0,31}$"
 
 Name = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_.-]{0,31}:[A-Za-z0-9_.-]{1,100}$", alias="name")]
@@ -75,12 +76,17 @@ def take_documents(name: Name, page: Page, services: ServicesOf, _: Operator) ->
         raise TooLarge(f"{len(page.documents)} documents came; expected at most {MOST_DOCUMENTS} at a time")
     check_told(page.families)
     imports = services.record.imports
-    imports.get(name)
+    known = imports.get(name).versions
     source = name.partition(":")[0]
     read = [read_legacy(document, page.families, source=source) for document in page.documents]
     unreadable = [found for found in read if isinstance(found, Fault)]
     documents = [found for found in read if isinstance(found, LegacyDocument)]
     fields = sorted({field for document in documents for field in document.scores})
+    if len(known.keys() | fields) > MOST_VERSIONS:
+        raise TooLarge(
+            f"the documents of {name} have more than {MOST_VERSIONS} fields with scores, among them "
+            f"{', '.join(fields[:SHOWN])}; expected one for each network: leave those out that are none"
+        )
     families = {field: str(family_of(field, page.families)) for field in fields}
     taken = take_legacy(services.record, documents, families, source=source, networks=page.networks)
     faults = [*unreadable, *(fault for d in documents for fault in d.faults), *taken.conflicts]

@@ -293,3 +293,27 @@ def test_only_operators_import_and_strange_pages_are_refused(api: ApiServer, tmp
     headers = {"Content-Type": "application/json"}
     answer = api.ask("POST", f"/v1/imports/{name}/documents", data=body, headers=headers)
     assert answer.status_code in (400, 422)
+
+
+def test_what_an_import_notes_of_fields_does_not_grow_with_the_collection(
+    api: ApiServer, api_record: Record
+) -> None:
+    name = f"t{secrets.token_hex(4)}:abc"
+    api.ask("POST", f"/v1/imports/{name}")
+
+    def take(page: int, field: str) -> Any:
+        documents = [legacy_document(page, **{f"{field}_{page}_{n}": 0.5 for n in range(40)})]
+        body = {"documents": [dict(d, last_modified=None) for d in documents]}
+        after = {"after": str(page - 1)} if page else {}
+        return api.ask("POST", f"/v1/imports/{name}/documents", json=body | after | {"last": str(page)})
+
+    for page in range(7):
+        assert take(page, "unheard_of").status_code == 200
+    stored = api_record.database["imports"].find_one({"_id": name})
+    assert stored is not None
+    assert len(stored["left_out"]) == 200
+    answers = [take(page, "rb").status_code for page in range(7, 13)]
+    assert answers == [200] * 4 + [413] * 2
+    found = api.ask("GET", f"/v1/imports/{name}").json()["state"]
+    assert len(found["versions"]) == 4 * 40 + 5
+    assert found["cursor"] == "10"

@@ -12,8 +12,10 @@ from api.origin import refuse_foreign
 from api.services import Services
 from api.web.assets import ASSETS
 from core.errors import InvalidRequest, TooLarge
+from core.metrics_server import may_read_metrics
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/auth", "/login"})
+METRICS = "/metrics"
 OPEN_TO_GUESTS = "/v1/blobs/"  # an invited host speaks to MongoDB and Redis itself
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -74,6 +76,8 @@ async def _admit(scope: Scope) -> int:
     if scope["path"] in OPEN_PATHS or scope["path"].startswith(ASSETS):
         return OPEN_BYTES
     services: Services = scope["app"].state.services
+    if scope["path"] == METRICS and may_read_metrics(headers, services.settings.secrets.collector):
+        return OPEN_BYTES
     credentials = credentials_of(headers)
     state = scope.setdefault("state", {})
     state.update(guest=None, token=credentials.token, session=credentials.session)

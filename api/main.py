@@ -9,6 +9,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.answers import install_answers
 from api.gate import Gate
+from api.metrics import Metrics, metrics_registry, metrics_router
 from api.routes import (
     ades,
     auth,
@@ -67,11 +68,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.settings = settings
+    registry = metrics_registry()
     install_answers(app)
     app.add_middleware(Gate)
     app.add_middleware(ReadableStartup)
     if settings.proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
+    app.add_middleware(Metrics, registry=registry)
     for open_room in (health, auth):
         app.include_router(open_room.router)
     for room in (
@@ -104,6 +107,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         blobs,
     ):
         app.include_router(room.router, dependencies=_NEEDS_TOKEN)
+    app.include_router(metrics_router(registry), dependencies=_NEEDS_TOKEN)
     install_site(app)
     app.include_router(zwickyverse.router, dependencies=_NEEDS_TOKEN)  # after pages of the same paths
     app.add_api_route("/openapi.json", app.openapi, include_in_schema=False)

@@ -67,6 +67,11 @@ class Secrets(BaseModel):
     metrics_token: SecretStr | None = Field(None, description="by which a collector may read metrics")
 
     @property
+    def collector(self) -> str:
+        """The metrics_token as text; empty for none."""
+        return self.metrics_token.get_secret_value() if self.metrics_token else ""
+
+    @property
     def accounts(self) -> dict[str, str | None]:
         """`USER:PASSWORD` for what may stand in braces in the servers' URLs; None where there is none."""
         password = self.redis_password.get_secret_value() if self.redis_password else None
@@ -197,6 +202,10 @@ class Settings(BaseSettings):
     )
     flower_url: str | None = Field(
         None, pattern=r"^(https?://|/)", description="where people reach Flower; none: on its own host alone"
+    )
+    metrics_host: str = Field("127.0.0.1", description="where workers and the sweeper serve their metrics")
+    metrics_port: int | None = Field(
+        None, gt=0, le=65535, description="of /metrics and /healthz of workers and sweeper; none: not served"
     )
     secrets_file: Path = Path("secrets.json")
     token_days: float = Field(90.0, gt=0)

@@ -223,7 +223,11 @@ class ShardRepository:
 
     def waiting(self, priority: Priority, *, limit: int) -> int:
         """How many shards of this priority nobody works on, counted up to `limit`."""
-        return self._shards.count_documents({"state": "waiting", "priority": priority}, limit=limit)
+        return self.count("waiting", priority, limit=limit)
+
+    def count(self, state: str, priority: Priority, *, limit: int) -> int:
+        """How many shards of this priority are in a state, counted up to `limit`."""
+        return self._shards.count_documents({"state": state, "priority": priority}, limit=limit)
 
     def oldest_waiting(self, priority: Priority) -> str | None:
         """The job that has waited longest of those with a shard that waits; ids sort by time."""

@@ -11,6 +11,7 @@ from storage.record import Record
 from storage.refresh import refresh_production
 from tasks import context
 from tasks.app import app
+from tasks.metrics import ServiceMetrics
 from tasks.owed import WINDOW, ShardBell, tell_owed
 
 _log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ class Bell(ShardBell, Protocol):
 class RecordSweeper:
     """Compares the record with the queues and mends the difference."""
 
-    def __init__(self, record: Record, messenger: Bell) -> None:
-        self._record, self._messenger = record, messenger
+    def __init__(self, record: Record, messenger: Bell, metrics: ServiceMetrics | None = None) -> None:
+        self._record, self._messenger, self._metrics = record, messenger, metrics
         self._next_orphans = 0.0
 
     def sweep(self) -> None:
@@ -43,6 +44,8 @@ class RecordSweeper:
         freed = self._record.shards.free_expired()
         if freed:
             _log.warning("leases ran out", extra={"shards": freed})
+            if self._metrics is not None:
+                self._metrics.expired(freed)
         if self._record.trainings.free_expired():
             _log.warning("the lease of a training ran out")
         for priority in PRIORITIES:
@@ -58,6 +61,8 @@ class RecordSweeper:
                 self._record.shards.cancel(job)  # the API died between the two steps of a cancel
             self._tidy_trainings()
         self._remove_spent_checkpoints()
+        if self._metrics is not None:
+            self._metrics.update()
 
     def _tell_owed_trainings(self) -> None:
         waiting = self._record.trainings.waiting(limit=WINDOW)

@@ -9,6 +9,7 @@ import threading
 from functools import partial
 
 from core.errors import ServiceError
+from core.metrics_server import Told, serve_metrics
 from core.settings import load_settings
 from core.telemetry import configure_logging
 from storage.record import open_record
@@ -29,6 +30,7 @@ def main() -> int:
     from tasks import context
     from tasks.app import app
     from tasks.messenger import Messenger
+    from tasks.metrics import ServiceMetrics
     from tasks.owed import tell_owed
     from tasks.plan import Planner
     from tasks.queues import MAINTENANCE
@@ -45,7 +47,13 @@ def main() -> int:
     )
     planning = threading.Thread(target=planner.run, args=[stop], name="planner", daemon=True)
     planning.start()
-    context.bind_sweeper(RecordSweeper(record, messenger))
+    metrics = ServiceMetrics(record, messenger)
+    try:
+        serve_metrics(settings, Told(metrics.text))
+    except ServiceError as error:
+        sys.stderr.write(f"sweeper: {error}\n")
+        return 1
+    context.bind_sweeper(RecordSweeper(record, messenger, metrics))
     schedule = settings.state_dir / "beat-schedule"
     schedule.parent.mkdir(parents=True, exist_ok=True)
     options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level]

@@ -12,15 +12,17 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
 from core.errors import Misconfigured, NotInvited, ServiceError
+from core.metrics_server import Told, serve_metrics
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
 from worker.seat import Seat, take_seat
-from worker.watchdog import Watchdog
+from worker.watchdog import Watchdog, worker_metrics
 
 IDLE_CHECK_S = 2.0
 IDLE_ROUNDS = 3
@@ -90,6 +92,7 @@ def _score(settings: Settings, seat: Seat, *, until_idle: bool) -> int:
         give_up=lambda: os.kill(os.getpid(), signal.SIGTERM),
     )
     threading.Thread(target=watchdog.run, name="watchdog", daemon=True).start()
+    serve_metrics(settings, Told(partial(worker_metrics, watchdog, seat.metrics), lambda: watchdog.unready))
     if until_idle:
         threading.Thread(target=_end_when_idle, args=[settings, seat], name="idle", daemon=True).start()
     queues = ",".join(QUEUE_OF[priority] for priority in ("live", "bulk"))

@@ -30,6 +30,10 @@ class BatchEngine(ABC):
         """The model versions it holds."""
         return tuple(self._networks)
 
+    def device_bytes(self) -> int | None:
+        """What it uses of its device's own memory; None where that is not known."""
+        return None
+
     def load(self, card: ModelCard, weights: bytes) -> None:
         """Hold one more network."""
         self._networks[card.version] = self._network(card, weights)

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -13,6 +14,7 @@ from cutouts.instruments import ZTF
 from storage.cutouts import CutoutRecord
 from storage.decisions import set_production
 from storage.record import Record
+from worker.metrics import count_outcomes, count_rejection, timed
 from worker.reader import ReadItem
 
 GROUP_S = 0.25
@@ -90,7 +92,7 @@ class ShardLedger:
             self._note(read, scores.get(read.index, {}))
         if time.monotonic() - self._last_write >= GROUP_S or len(self._group) >= GROUP_CUTOUTS:
             self._await_write()
-            self._writing = self._thread.submit(self._write, self._taken())
+            self._writing = self._thread.submit(copy_context().run, self._write, self._taken())
 
     def flush(self) -> None:
         """Return when everything that was added is on record."""
@@ -112,6 +114,8 @@ class ShardLedger:
         scored = sum(all(outcomes[c, v].rejection is None for v in versions) for c in cutouts)
         set_production(self._record, versions, _scores(read))
         learnt = {i: pair for i, pair in self._learnt.items() if i not in self._rejections}
+        for rejection in self._rejections.values():
+            count_rejection(rejection.stage, rejection.reason)
         return ShardResult(scored, len(self._items) - scored, learnt, self._rejections)
 
     def _note(self, read: ReadItem, scores: Mapping[str, float]) -> None:
@@ -143,6 +147,12 @@ class ShardLedger:
         return Entry(read.index, cutout, is_claimed, tuple(outcomes))
 
     def _write(self, group: Sequence[Entry]) -> Written:
+        with timed("write"):
+            written = self._put(group)
+        count_outcomes(written.outcomes)
+        return written
+
+    def _put(self, group: Sequence[Entry]) -> Written:
         """Put a group on record, less the items whose id other bytes own."""
         claimed = [entry.cutout for entry in group if entry.is_claimed]
         owners = self._record.cutouts.own(claimed) if claimed else {}

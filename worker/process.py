@@ -20,10 +20,12 @@ from storage.database import ensure_indexes
 from storage.record import Record, open_record
 from storage.workers import WorkerInfo
 from tasks import context
+from worker.batch_engine import BatchEngine
 from worker.canary import CanaryCheck
 from worker.ending import told_enough, when_told_to_end
 from worker.engine import Engine
 from worker.engines import make_engine
+from worker.metrics import note_engine, write_metrics
 from worker.pulse import Heart
 from worker.reader import Reader
 from worker.readers import open_reader
@@ -44,7 +46,8 @@ class ScoringProcess:
         self.name = f"{socket.gethostname()}:{seat.device}"
         self._seat, self._heart = seat, heart
         self._record = open_record(settings, patience_s=PATIENCE_S)
-        self._engine = WatchedEngine(engine)
+        self._engine = WatchedEngine(engine, room=max(settings.scoring.batch_sizes))
+        self._device_bytes = engine.device_bytes if isinstance(engine, BatchEngine) else lambda: None
         self._ended = False
         self._changed = threading.Event()
         self._canary = CanaryCheck(self._record.canaries, self._engine, lambda: self.name)
@@ -106,6 +109,8 @@ class ScoringProcess:
         )
         self.name = self.scorer.worker = self._record.workers.report(info, token=self._seat.token)
         self._heart.ready = info.ready
+        note_engine(info.versions, self._device_bytes())
+        write_metrics(self._seat.metrics)
 
     def _keep_asking(self) -> None:
         while not self._ended and not self._heart.unwell:

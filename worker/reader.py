@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,6 +17,7 @@ from cutouts.instruments import ZTF
 from cutouts.names import content_id
 from cutouts.recipes import Pixels
 from storage.blobs import BlobStore, sha256_of
+from worker.metrics import timed
 from worker.packed import PackReader, Place, Run, runs
 
 FIRST_PAUSE_S = 1.0
@@ -100,14 +102,15 @@ class Reader:
         """Items that are being read, in order: neighbours in a pack together, others each from its file."""
         begun: dict[int, Future[_Run]] = {}
         for run in runs(items, places):
-            future = self._executor.submit(self._read_run, run, read_file)
+            future = self._executor.submit(copy_context().run, self._read_run, run, read_file)
             begun |= {index: future for _, index, _ in run.items}
         for index, item in items:
-            yield index, begun.get(index) or self._executor.submit(read_file, index, item)
+            yield index, begun.get(index) or self._executor.submit(copy_context().run, read_file, index, item)
 
     def _read_run(self, run: Run, read_file: _ReadFile) -> _Run:
         """Cutouts out of a pack; those that it does not give are read from their files, all at once."""
-        packed = self._packs.read(run) if self._packs is not None else {}
+        with timed("read"):
+            packed = self._packs.read(run) if self._packs is not None else {}
         found: _Run = {}
         for row, index, item in run.items:
             cutout = packed.get(row)
@@ -122,14 +125,16 @@ class Reader:
 
     def _read_one(self, index: int, item: Item, recipes: Sequence[str], instrument: Instrument) -> ReadItem:
         try:
-            data = self._bytes(item)
+            with timed("read"):
+                data = self._bytes(item)
         except CutoutRejected as error:
             return ReadItem(index, item.cutout, item.sha256, fetch_rejection=_rejection(error))
         sha256 = item.sha256 if item.reference is None and item.sha256 else sha256_of(data)
         content = content_id(sha256, instrument.name)
         cutout = item.cutout or content
         try:
-            decoded = decode_checked(data, recipes=recipes, instrument=instrument, limits=self._limits)
+            with timed("decode"):
+                decoded = decode_checked(data, recipes=recipes, instrument=instrument, limits=self._limits)
         except CutoutRejected as error:
             return ReadItem(index, cutout, sha256, content, decode_rejection=_rejection(error))
         return ReadItem(index, cutout, sha256, content, decoded.pixels, decoded.departures)

@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from core.errors import InvalidRequest, Misconfigured, ServiceError
 from core.job import Item, Job, Lease, Priority, Rejection, ShardResult
 from core.settings import Scoring
+from core.telemetry import logged_about
 from cutouts.instruments import ZTF
 from cutouts.recipes import RECIPES
 from storage.cutouts import CutoutRecord
@@ -108,7 +109,10 @@ class ShardScorer:
 
     def _work(self, lease: Lease) -> bool:
         """Work on a shard; False when there was nothing to do."""
-        where = {"job": lease.job, "shard": lease.n}
+        with logged_about(job=lease.job, shard=lease.n, worker=self.worker):
+            return self._worked(lease)
+
+    def _worked(self, lease: Lease) -> bool:
         job = self._record.jobs.start(lease.job)
         if job is None:
             self._give_back(lease)
@@ -120,10 +124,11 @@ class ShardScorer:
                 return False
             result = self._score_items(job, lease, heartbeat)
         if result is None or not self._record.shards.close(lease, result):
-            _log.warning("lease lost; what was scored stays", extra=where)
+            _log.warning("lease lost; what was scored stays")
             return False
         self.scored += result.scored
-        _log.info("shard done", extra=where | {"scored": result.scored, "rejected": result.rejected})
+        found = {"versions": job.versions, "scored": result.scored, "rejected": result.rejected}
+        _log.info("shard done", extra=found)
         if not self._record.shards.any_open(job.id):
             self._record.jobs.finish(job.id)
         return True

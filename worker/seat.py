@@ -44,6 +44,11 @@ class Seat:
     replaced: int = 0
     replaced_why: str = ""
 
+    @property
+    def metrics(self) -> Path:
+        """The file in which the child keeps its metrics."""
+        return Path(self.pulse).with_name("metrics")
+
     def leave(self) -> None:
         """Leave it for the children that this process starts, and pin them to its device."""
         os.environ[VISIBLE] = self.visible

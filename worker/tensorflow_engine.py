@@ -42,6 +42,12 @@ class TensorFlowEngine(BatchEngine):
             return "cpu"
         return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu"))
 
+    def device_bytes(self) -> int | None:
+        """As the allocator of the first GPU counts it."""
+        if not tf.config.list_physical_devices("GPU"):
+            return None
+        return int(tf.config.experimental.get_memory_info("GPU:0")["current"])
+
     def _network(self, card: ModelCard, weights: bytes) -> keras.Model:
         return load_network(card, weights)
 

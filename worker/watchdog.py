@@ -72,10 +72,12 @@ class Watchdog:
             self._in_a_row = 0
 
     @property
-    def is_ready(self) -> bool:
-        """Whether the process, as it was seen last, takes work."""
+    def unready(self) -> str:
+        """Why the process, as it was seen last, takes no work; empty when it does."""
         last = self._last
-        return last is not None and last.pid != self._killed and last.ready and not self.fault
+        if last is None or last.pid == self._killed:
+            return f"the scoring process is starting{', after: ' + self.why if self.why else ''}"
+        return self.fault or ("" if last.ready else f"the scoring process is at {last.doing or 'no work'}")
 
     @property
     def fault(self) -> str:
@@ -112,3 +114,15 @@ def _is_child(pid: int) -> bool:
     except OSError:
         return False
     return int(stat.rpartition(")")[2].split()[1]) == os.getpid()
+
+
+def worker_metrics(watchdog: Watchdog, file: Path) -> bytes:
+    """Those of the scoring process, as it wrote them last, and what the watchdog counts."""
+    ready, replaced = int(not watchdog.unready), watchdog.replaced
+    own = (
+        "# HELP streaks_ready Whether the scoring process takes work.\n# TYPE streaks_ready gauge\n"
+        f"streaks_ready {ready}\n"
+        "# HELP streaks_replaced_total Scoring processes that were killed by the watchdog.\n"
+        f"# TYPE streaks_replaced_total counter\nstreaks_replaced_total {replaced}\n"
+    )
+    return (file.read_bytes() if file.exists() else b"") + own.encode()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from core.model_card import ModelCard
 from cutouts.recipes import Pixels
 from worker.engine import Engine, Scores
+from worker.metrics import count_batch, timed
 
 
 class WatchedEngine:
@@ -17,10 +18,14 @@ class WatchedEngine:
     ----------
     failed : set when a batch could not be scored; for who finds out why.
     together : the versions that were scored, or warmed, last; asking them again compiles nothing.
+
+    Parameters
+    ----------
+    room : the largest batch, by which the metrics tell how full batches are.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, *, room: int = 1) -> None:
+        self._engine, self._room = engine, room
         self._one = threading.Lock()
         self._doing: tuple[str, float] = ("", 0.0)
         self.failed = threading.Event()
@@ -72,8 +77,10 @@ class WatchedEngine:
         """As the engine."""
         compiled = set(versions) == set(self.together)
         with self._at("score" if compiled else "load"):
+            count_batch(len(batch), self._room)
             try:
-                scores = self._engine.score(batch, versions)
+                with timed("infer"):
+                    scores = self._engine.score(batch, versions)
             except Exception:
                 self.failed.set()
                 raise

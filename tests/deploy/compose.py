@@ -24,6 +24,7 @@ from cli.local.ports import free_port
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 PORTS = {"mongo": 27017, "redis": 6379, "api": 8000, "flower": 5555}
+METRICS = 9100  # of every container its own
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Z_]+)(?::-([^}]*))?\})")
 _ENV = re.compile(r"^ENV ((?:.*\\\n)*.*)$", re.MULTILINE)
 
@@ -71,6 +72,7 @@ class Composed:
         self.folder = folder
         self.compose = read_compose()
         self.ports = {port: free_port() for port in PORTS.values()}
+        self.metrics = {name: free_port() for name in ("worker", "beat")}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._image = folder / "image"
         for file in build_context():
@@ -158,7 +160,9 @@ class Composed:
         """A word with this machine's addresses, ports and paths."""
         for service, port in PORTS.items():
             text = text.replace(f"{service}:{port}", f"127.0.0.1:{self.ports[port]}")
-            text = re.sub(rf"(^|=|localhost:|port ){port}\b", rf"\g<1>{self.ports[port]}", text)
+            text = _with_port(text, port, self.ports[port])
+        if name in self.metrics:
+            text = _with_port(text, METRICS, self.metrics[name])
         paths = {path: str(here) for path, here in self._paths(name).items()}
         longest_first = "|".join(re.escape(path) for path in sorted(paths, reverse=True))
         return (
@@ -194,6 +198,10 @@ class Composed:
         folder = self.folder.joinpath(*parts)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _with_port(text: str, port: int, here: int) -> str:
+    return re.sub(rf"(^|=|localhost:|port ){port}\b", rf"\g<1>{here}", text)
 
 
 def _seconds(text: str) -> float:

@@ -1,6 +1,7 @@
 """The files of the deployment: by the Compose Specification, by linters, by our own rules."""
 
 import json
+import shutil
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
 from core.settings import read_secrets
 from tests.deploy.compose import COMPOSE, ROOT, build_context, read_compose
@@ -18,6 +20,7 @@ FILES = sorted(ROOT.glob("docker-compose*.yml"))
 STANDING = [file for file in FILES if not file.name.endswith(".override.yml")]
 SCHEMA = ROOT / "tests" / "assets" / "compose-spec.json"
 OURS = "deep-asteroids:"
+PROMTOOL = shutil.which("promtool")
 BIN = Path(sys.executable).parent
 
 
@@ -53,6 +56,32 @@ def test_hadolint_finds_nothing() -> None:
         check=False,
     )
     assert (ran.returncode, ran.stdout) == (0, "")
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not on PATH")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "config", "--syntax-only", "deploy/prometheus/prometheus.yml"),
+        ("check", "rules", "deploy/prometheus/alerts.yml"),
+        ("test", "rules", "tests/deploy/alerts_test.yml"),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_promtool_finds_nothing(words: tuple[str, ...]) -> None:
+    ran = subprocess.run([str(PROMTOOL), *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_what_prometheus_looks_for_are_services_with_their_ports() -> None:
+    compose = read_compose()["services"]
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    for job in config["scrape_configs"]:
+        assert job["authorization"]["credentials_file"] == "/run/secrets/metrics_token"
+        for found in job["dns_sd_configs"]:
+            for name in found["names"]:
+                port = compose[name]["environment"].get("DA_METRICS_PORT", "8000" if name == "api" else None)
+                assert int(port) == found["port"], name
 
 
 def test_the_build_context_is_small_and_holds_no_secret_and_no_test() -> None:
@@ -98,7 +127,7 @@ def test_who_needs_a_server_waits_until_it_is_well() -> None:
 def test_no_password_stands_in_a_compose_file_or_an_environment(tmp_path: Path) -> None:
     for name, service in SERVICES:
         for variable, value in service.get("environment", {}).items():
-            assert "PASSWORD" not in variable.removesuffix("__FILE"), name
+            assert "PASSWORD" not in variable or variable.endswith("__FILE"), name
             assert "://" not in value or "@" not in value or "{" in value, name
 
 

@@ -2,17 +2,22 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from cli.local.readiness import flower_answers, has_workers
 from core.settings import Secrets, read_secrets
 from tests.deploy.compose import PORTS, ROOT, Composed
 
+DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "streaks.json"
+ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 NIGHT = ROOT / "sample" / "night"
 CUTOUTS = len(list((NIGHT / "stamps").rglob("*.jpg")))
 
@@ -26,10 +31,15 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
         composed.until(lambda: initiate.poll() == 0, timeout_s=60)
         for program in ("worker", "beat", "flower", "trainer", "api"):
             composed.start(program)
-        check = composed.compose["services"]["api"]["healthcheck"]["test"]
-        assert check[0] == "CMD"
-        composed.until(lambda: composed.run("api", check[1:]) == 0, timeout_s=60)
+        for program in ("api", "beat", "worker"):
+            check = composed.compose["services"][program]["healthcheck"]["test"]
+            assert check[0] == "CMD"
+            composed.until(partial(healthy, composed, program, check[1:]), timeout_s=120)
         yield composed
+
+
+def healthy(composed: Composed, program: str, check: list[str]) -> bool:
+    return composed.run(program, check) == 0
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +74,38 @@ def test_a_night_is_scored_through_the_processes_of_the_compose_file(
     assert {n["scored"] + n["rejected"] for n in shown["scores"].values()} == {CUTOUTS}
     assert len(shown["scores"]) == 2
     assert requests.get(f"{composed.url('api')}/readyz", timeout=30).json()["ready"]
+
+
+def test_what_prometheus_scrapes_tells_of_the_night(composed: Composed, secrets: Secrets) -> None:
+    def scraped(port: int) -> dict[str, float]:
+        url = f"http://127.0.0.1:{port}/metrics"
+        assert requests.get(url, timeout=30).status_code == 401
+        token = {"Authorization": f"Bearer {secrets.collector}"}
+        answer = requests.get(url, headers=token, timeout=30)
+        assert answer.status_code == 200
+        return {
+            s.name + str(s.labels): s.value
+            for f in text_string_to_metric_families(answer.text)
+            for s in f.samples
+        }
+
+    def of(told: dict[str, float], name: str) -> list[float]:
+        return [value for sample, value in told.items() if sample.partition("{")[0] == name]
+
+    beat_port, worker_port = composed.metrics["beat"], composed.metrics["worker"]
+    ready = "streaks_workers{'state': 'ready'}"
+    composed.until(lambda: scraped(beat_port)[ready] == 1, timeout_s=40)  # it looks every 15 s
+    worker, beat, api = scraped(worker_port), scraped(beat_port), scraped(composed.ports[PORTS["api"]])
+    assert worker["streaks_cutouts_total{}"] == CUTOUTS
+    assert of(worker, "streaks_score_count") == [CUTOUTS, CUTOUTS]
+    assert worker["streaks_ready{}"] == 1
+    assert [s > 0 for s in of(worker, "streaks_stage_seconds_total")] == [True] * 4
+    assert len(of(beat, "streaks_version_in_production")) == 2
+    assert beat["streaks_queue_age_seconds{'queue': 'score.live'}"] == 0
+    assert api["streaks_http_answers_total{'method': 'GET', 'route': '/readyz', 'status': '200'}"] > 0
+    named = set(re.findall(r"streaks_[a-z_]+", DASHBOARD.read_text() + ALERTS.read_text()))
+    told = {name.partition("{")[0] for name in (*worker, *beat, *api)}
+    assert named <= told | {"streaks_rejections_total", "streaks_lease_expiries_total", "streaks_holds"}
 
 
 def test_the_trainer_takes_a_training(composed: Composed, secrets: Secrets) -> None:

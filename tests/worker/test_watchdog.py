@@ -52,10 +52,10 @@ def kennel(tmp_path: Path) -> Iterator[Kennel]:
 def test_a_process_that_beats_and_scores_is_left_alone_and_ready(kennel: Kennel) -> None:
     pid = kennel.child()
     kennel.dog.look()
-    before = kennel.dog.is_ready
+    before = kennel.dog.unready
     for n in range(1, 200):
         kennel.see(Pulse(pid, n, "score", 19.0, ready=True))
-    assert (before, kennel.dog.is_ready) == (False, True)
+    assert (before, kennel.dog.unready) == ("the scoring process is starting", "")
     assert kennel.told == []
 
 
@@ -77,7 +77,7 @@ def test_a_process_that_does_not_answer_is_killed_with_its_fault(
     assert kennel.children[0].wait(5) == -9
     assert [(n, said in why) for n, why in kennel.told] == [(1, True)]
     assert said in kennel.dog.why
-    assert not kennel.dog.is_ready
+    assert said in kennel.dog.unready
     kennel.see(Pulse(**{**asdict(pulse), "pid": pid}), looks=9)  # what it left behind
     assert len(kennel.told) == 1
 

@@ -1,5 +1,7 @@
 """The gate before every route: who asks, how much they may send, and what each answer carries."""
 
+import re
+
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -17,6 +19,7 @@ from core.metrics_server import may_read_metrics
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/auth", "/login"})
 METRICS = "/metrics"
 OPEN_TO_GUESTS = "/v1/blobs/"  # an invited host speaks to MongoDB and Redis itself
+_LENGTH = re.compile(r"[0-9]{1,19}")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -71,7 +74,9 @@ class _Answer:
 async def _admit(scope: Scope) -> int:
     """Note in the request's state who asks; returns how many bytes the body may have."""
     headers = Headers(scope=scope)
-    if "Authorization" not in headers:  # no page of another site can send that
+    if not headers.get(
+        "Authorization"
+    ):  # no page of another site can send one; where it is empty, the cookie counts
         refuse_foreign(scope["method"], headers)
     if scope["path"] in OPEN_PATHS or scope["path"].startswith(ASSETS):
         return OPEN_BYTES
@@ -95,8 +100,8 @@ def _refuse_length(headers: Headers, limit: int) -> None:
     length = headers.get("Content-Length")
     if length is None:
         return
-    if not length.isdecimal():
-        raise InvalidRequest("Content-Length is not a number")
+    if not _LENGTH.fullmatch(length):
+        raise InvalidRequest("Content-Length is not a number of bytes")
     if int(length) > limit:
         raise TooLarge(f"a body of {length} bytes; expected at most {limit}")
 

@@ -23,7 +23,15 @@ def refuse_foreign(method: str, headers: Headers) -> None:
     if site is not None:
         foreign = site not in _OWN
     else:
-        foreign = origin is not None and urlsplit(origin).netloc.lower() != headers.get("Host", "").lower()
+        foreign = origin is not None and _host(origin) != headers.get("Host", "").lower()
     if foreign:
         came = f"from the page of another site ({(site or origin or '')[:80]!r})"
         raise NotAllowed(f"this request came {came}; expected one of this site's own pages")
+
+
+def _host(origin: str) -> str | None:
+    """Of an origin; None of what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None

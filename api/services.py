@@ -10,6 +10,7 @@ from typing import Annotated, cast
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from api.streams import Streams
 from api.turns import Turns
 from core.errors import NotAllowed
 from core.settings import Settings
@@ -57,6 +58,7 @@ class Services:
     fetches: Turns
     gate: CapacityLimiter
     probes: CapacityLimiter
+    streams: Streams
 
 
 @contextmanager
@@ -104,6 +106,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             ),
             gate=CapacityLimiter(GATE_THREADS),
             probes=CapacityLimiter(PROBE_THREADS),
+            streams=Streams(),
         )
     finally:
         writers.shutdown()
@@ -161,6 +164,13 @@ async def admin_of(request: Request) -> User:
     return _with_role(request, "admin")
 
 
+async def listener_of(request: Request) -> str:
+    """The caller, who may follow another stream of events; raises TooOften, before the answer begins."""
+    name = _caller(request).name
+    (await services_of(request)).streams.refuse_more(name)
+    return name
+
+
 async def blob_user_of(request: Request) -> str:
     """The invited host, or the administrator, who may read and write blobs by their sha256."""
     return cast(str | None, request.state.guest) or _with_role(request, "admin").name
@@ -185,6 +195,7 @@ Operator = Annotated[User, Depends(operator_of)]
 Admin = Annotated[User, Depends(admin_of)]
 Owner = Annotated[User, Depends(owner_of)]
 ProofOf = Annotated[Proof, Depends(proof_of)]
+Listener = Annotated[str, Depends(listener_of)]
 Token = Annotated[str | None, Depends(token_of)]
 Session = Annotated[str | None, Depends(session_of)]
 BlobUser = Annotated[str, Depends(blob_user_of)]

@@ -36,6 +36,7 @@ ANY = "any"
 _SLOWEST_MS = 5_000
 _CHUNK = 2_000
 _MOST_PASSED = 2**31
+_FAR = 1e9  # no score is that far off
 _LEFT_OUT: Document = {"ades": False}
 _ANY_REASON: Document = {"rejection.reason": {"$gt": ""}}
 
@@ -260,8 +261,9 @@ def _read_place(text: str, *, by_outcomes: bool) -> Place:
     try:
         score, last = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         is_last = isinstance(last, int) and 0 <= last < _MOST_PASSED if by_outcomes else isinstance(last, str)
-        if not isinstance(score, int | float) or not is_last:
+        if not isinstance(score, int | float) or not abs(score) < _FAR or not is_last:
             raise TypeError(score, last)
+        str(last).encode()  # which MongoDB does, too
     except (ValueError, TypeError) as error:
         raise InvalidRequest(f"place {text[:40]!r}; expected the one that the page before told") from error
     return score, last

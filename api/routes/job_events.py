@@ -1,6 +1,7 @@
 """How far a job is, as server-sent events."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterable, Iterator
 from typing import Annotated
 
@@ -9,13 +10,14 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from api.job_view import JobView, view_of
-from api.services import Services, ServicesOf
+from api.services import Listener, Services, ServicesOf
 from api.still_in import is_still_in
 from core.errors import NotFound
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 LOOK_EVERY_S = 0.5
+_EPOCHS = re.compile(r"[0-9]{1,9}")
 
 
 def _known_job(job_id: str, services: ServicesOf) -> str:
@@ -32,6 +34,7 @@ async def job_events(
     job_id: KnownJob,
     request: Request,
     services: ServicesOf,
+    listener: Listener,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterable[ServerSentEvent]:
     """Events until the job has ended: `progress` with the job as it is, `epoch` with a training's figures.
@@ -39,23 +42,24 @@ async def job_events(
     The id of an event is the number of epochs told so far: with it as Last-Event-ID none is told twice. The
     last event is `ended`, unless the token or the session ends before.
     """
-    told = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    told = int(last_event_id) if last_event_id and _EPOCHS.fullmatch(last_event_id) else 0
     shown: JobView | None = None
-    while await is_still_in(request):
-        view = await run_in_threadpool(_view, services, job_id)
-        for event in _epochs(view, told):
-            yield event
-        told = max(told, len(view.training.epochs) if view.training else 0)
-        if view != shown:
-            shown = view
-            yield ServerSentEvent(
-                event="ended" if view.state.ended else "progress",
-                data=view.model_dump(mode="json"),
-                id=str(told),
-            )
-        if view.state.ended:
-            return
-        await asyncio.sleep(LOOK_EVERY_S)
+    with services.streams.one_of(listener):
+        while await is_still_in(request):
+            view = await run_in_threadpool(_view, services, job_id)
+            for event in _epochs(view, told):
+                yield event
+            told = max(told, len(view.training.epochs) if view.training else 0)
+            if view != shown:
+                shown = view
+                yield ServerSentEvent(
+                    event="ended" if view.state.ended else "progress",
+                    data=view.model_dump(mode="json"),
+                    id=str(told),
+                )
+            if view.state.ended:
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _view(services: Services, job_id: str) -> JobView:

@@ -1,8 +1,12 @@
 """Jobs, results, cutouts, scores and models, as callers see them."""
 
+import time
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 
+from api.streams import MOST_STREAMS
 from core.job import Rejection
 from storage.record import Record
 from tests.api.events import events_of
@@ -188,3 +192,35 @@ def test_models_have_their_cards_and_stages(api: ApiServer) -> None:
     assert models[RB]["stage"] == "production"
     assert models[RB]["threshold"] == 0.5
     assert api.ask("GET", f"/v1/models/{RB}").json() == models[RB]
+
+
+def test_a_person_follows_so_many_streams_at_once_and_then_others_still(
+    api: ApiServer, api_record: Record
+) -> None:
+    path = f"/v1/jobs/{submit(api, 4400)}/events"
+    api_record.accounts.add("many-streams", "a password", "viewer")
+    token = api.log_in("many-streams", "a password")
+    with ExitStack() as streams:
+        followed = [
+            events_of(streams.enter_context(api.ask("GET", path, token=token, stream=True)))
+            for _ in range(MOST_STREAMS)
+        ]
+        assert {next(events)[0] for events in followed} == {"progress"}
+        refused = api.ask("GET", path, token=token)
+        assert refused.status_code == 429
+        assert "many-streams" in refused.json()["detail"]
+        with api.ask("GET", path, stream=True) as other:
+            assert other.status_code == 200
+    deadline = time.monotonic() + 20
+    while True:  # those that were closed count no more
+        with api.ask("GET", path, token=token, stream=True) as again:
+            if again.status_code == 200:
+                break
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_last_event_id_that_no_event_had_is_none(api: ApiServer) -> None:
+    path = f"/v1/jobs/{submit(api, 4401)}/events"
+    with api.ask("GET", path, headers={"Last-Event-ID": "9" * 5000}, stream=True) as stream:
+        assert next(events_of(stream))[0] == "progress"

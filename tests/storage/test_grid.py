@@ -1,5 +1,6 @@
 """Pages of cutouts to look at: their order, their places, what is counted, and that indexes serve them."""
 
+import base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -175,8 +176,15 @@ def test_what_takes_too_long_to_count_is_many(scored: Record, monkeypatch: pytes
     assert count(scored, Sought()) == Counted(None, at_least=True)
 
 
+UNBOUNDED = [
+    base64.urlsafe_b64encode(place.encode()).decode()
+    for place in (f'[1{"0" * 200}, "a"]', '[NaN, "a"]', '[Infinity, "a"]', '[0.5, "\\ud800"]')
+]
+
+
 @pytest.mark.parametrize(
-    "place", ["", "x", "WzAuNSwgM10", "W10", "bnVsbA", "WzEsIHsiJGd0IjogMX1d", "W3siJGd0IjoxfSwgImEiXQ"]
+    "place",
+    ["", "x", "WzAuNSwgM10", "W10", "bnVsbA", "WzEsIHsiJGd0IjogMX1d", "W3siJGd0IjoxfSwgImEiXQ", *UNBOUNDED],
 )
 def test_a_place_that_no_page_told_is_refused(scored: Record, place: str) -> None:
     with pytest.raises(InvalidRequest, match="place"):

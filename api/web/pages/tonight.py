@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.routes.ades import NightOf, reportable, what_to_set, window
 from api.routes.verdicts import told
-from api.services import Caller, Services, ServicesOf
+from api.services import Caller, Listener, Services, ServicesOf
 from api.still_in import is_still_in
 from api.web.rendering import page
 from core.verdict import Verdict
@@ -79,29 +79,29 @@ def some_streaks(
 
 @router.get("/events", response_class=EventSourceResponse)
 async def events(
-    request: Request, services: ServicesOf, caller: Caller, night: NightOf = None
+    request: Request, services: ServicesOf, listener: Listener, night: NightOf = None
 ) -> AsyncIterable[ServerSentEvent]:
     """Events without end, each with the ids of `streaks` that are new and the `verdicts` that changed.
 
     The first tells all there are, so that a page that was cut off for a while lacks nothing. Ends when the
     session does.
     """
-    del caller
     told_ids: set[str] = set()
     told_verdicts: dict[str, Verdict] = {}
     newest: tuple[str, ...] | None = None
-    while await is_still_in(request):
-        ids = await run_in_threadpool(streak_ids, services.record, window(night, HOURS))
-        new = [cutout for cutout in ids if cutout not in told_ids]
-        now = await run_in_threadpool(services.record.verdicts.newest)
-        if new or now != newest:
-            standing = await run_in_threadpool(services.record.verdicts.standing, ids)
-            changed = _changed(told_verdicts, standing)
-            if new or changed or newest is None:
-                yield ServerSentEvent(event="news", data={"streaks": new, "verdicts": changed})
-            told_ids.update(new)
-            told_verdicts, newest = standing, now
-        await asyncio.sleep(LOOK_EVERY_S)
+    with services.streams.one_of(listener):
+        while await is_still_in(request):
+            ids = await run_in_threadpool(streak_ids, services.record, window(night, HOURS))
+            new = [cutout for cutout in ids if cutout not in told_ids]
+            now = await run_in_threadpool(services.record.verdicts.newest)
+            if new or now != newest:
+                standing = await run_in_threadpool(services.record.verdicts.standing, ids)
+                changed = _changed(told_verdicts, standing)
+                if new or changed or newest is None:
+                    yield ServerSentEvent(event="news", data={"streaks": new, "verdicts": changed})
+                told_ids.update(new)
+                told_verdicts, newest = standing, now
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _changed(before: Mapping[str, Verdict], now: Mapping[str, Verdict]) -> dict[str, Any]:

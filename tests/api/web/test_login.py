@@ -98,6 +98,8 @@ FOREIGN = [
     {"Sec-Fetch-Site": "same-site"},
     {"Origin": "https://elsewhere.example"},
     {"Origin": "null"},
+    {"Origin": "http://["},
+    {"Sec-Fetch-Site": "cross-site", "Authorization": ""},
     {"Origin": ""},
 ]
 

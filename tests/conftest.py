@@ -13,6 +13,7 @@ from cli.local.servers import embedded_mongo, embedded_redis
 from core.settings import Settings
 from storage.record import Record
 from tests.api.web.chromium import CHROMIUM
+from tests.client_environment import empty_environment
 from tests.record import fresh_record, settings_for
 
 TESTS = Path(__file__).parent
@@ -69,6 +70,12 @@ def redis_url(servers_dir: Path) -> Iterator[str]:
     server = embedded_redis(servers_dir, ensure_secrets(servers_dir))
     yield server.start()
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def client_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with what `pip install ./clients/python` puts there, and no more."""
+    return empty_environment(tmp_path_factory.mktemp("client"))
 
 
 @pytest.fixture

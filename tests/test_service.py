@@ -12,6 +12,7 @@ import requests
 
 from bench.local_service import LocalService, local_service
 from core.settings import read_secrets
+from tests.client_environment import README, python_blocks, run_script
 from tests.worker.pictures import noisy_png
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +64,32 @@ def test_real_streaks_are_told_from_bogus_and_long_from_short(local: LocalServic
     assert sum(rb[name] >= 0.5 for name in streaks) >= 9
     assert all(rb[name] < 0.5 for name in rb if name.startswith("bogus"))
     assert float(str(results["long_satellite_trail.png"]["sl"])) < 0.5
+
+
+def test_ten_lines_with_the_python_client_submit_a_folder_wait_and_print_a_table(
+    local: LocalService, client_python: Path, tmp_path: Path
+) -> None:
+    for n in range(5):
+        (tmp_path / f"{n}.png").write_bytes(noisy_png(70 + n))
+    (tmp_path / "text.jpg").write_text("not an image")
+    ten_lines = python_blocks(README)[0]
+    assert len(ten_lines.splitlines()) <= 10
+    account = read_secrets(local.service.secrets_file).database
+    done = run_script(
+        client_python,
+        ten_lines,
+        local.service.url,
+        tmp_path,
+        DA_USER=account.admin_username,
+        DA_PASSWORD=account.admin_password.get_secret_value(),
+    )
+    assert done.returncode == 0, done.stderr
+    head, *rows, summary = done.stdout.splitlines()
+    assert head.split() == ["file", "id", "rb", "sl", "plausible", "instrument", "rejection"]
+    assert [Path(row.split()[0]).name for row in rows] == [*(f"{n}.png" for n in range(5)), "text.jpg"]
+    assert all(0 <= float(row.split()[2]) <= 1 for row in rows[:5])
+    assert rows[5].split()[-1] == "not_an_image"
+    assert summary.endswith("of 6 are plausible")
 
 
 def test_bad_files_are_rejected_with_a_reason_and_the_rest_is_scored(

@@ -1,11 +1,14 @@
 """What a worker does to a job's record, without a network."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from core.job import Item, Rejection, ShardResult
 from core.outcome import Outcome
 from storage.cutouts import CutoutRecord
 from storage.record import Record
+from tests.api.versions import RB, SL
 
 
 def items_of(record: Record, job: str) -> list[Item]:
@@ -41,3 +44,29 @@ def score_job(record: Record, job: str, scores: Mapping[str, float]) -> None:
     assert found is not None
     for n in range(found.shards):
         assert score_shard(record, job, n, scores)
+
+
+@contextmanager
+def worker(record: Record, *, reject: str = "") -> Iterator[None]:
+    """Score every shard that comes; the cutouts of a shard with an item of this name are rejected."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.02):
+            for job in record.jobs.newest(3):
+                for n in range(job.shards):
+                    items = record.shards.items(job.id, n) or []
+                    flat = Rejection("decode", "flat", "grey") if _has(reject, items) else None
+                    score_shard(record, job.id, n, {RB: 0.75, SL: 0.875}, rejection=flat)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _has(name: str, items: Sequence[Item]) -> bool:
+    return bool(name) and any(item.name.endswith(name) for item in items)

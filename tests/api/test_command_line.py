@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -16,9 +15,8 @@ from cli.__main__ import main
 from cli.client import Client, GivenLogin
 from cli.multipart import File
 from core.errors import NotAuthenticated, Unavailable
-from core.job import Rejection
 from storage.record import Record
-from tests.api.scoring import items_of, score_shard
+from tests.api.scoring import items_of, worker
 from tests.api.server import ADMIN, ApiServer, as_admin
 from tests.api.versions import RB, SL
 from tests.images import jpeg
@@ -41,32 +39,6 @@ def run(
         return status, said.out, said.err
 
     return run
-
-
-@contextmanager
-def worker(record: Record, *, reject: str = "") -> Iterator[None]:
-    """Score every shard that comes; the cutouts of a shard with an item of this name are rejected."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.wait(0.02):
-            for job in record.jobs.newest(3):
-                for n in range(job.shards):
-                    items = record.shards.items(job.id, n) or []
-                    flat = Rejection("decode", "flat", "grey") if _has(reject, items) else None
-                    score_shard(record, job.id, n, {RB: 0.75, SL: 0.875}, rejection=flat)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def _has(name: str, items: list[Any]) -> bool:
-    return bool(name) and any(item.name.endswith(name) for item in items)
 
 
 def images(folder: Path, *names: str) -> None:

@@ -10,7 +10,7 @@ from core.project import LabelDataset, LabelItem
 from cutouts.archives import IMAGE_SUFFIXES
 from cutouts.datasets.votes import Image
 from cutouts.file_kinds import kind_of
-from cutouts.names import safe_name, streak_id
+from cutouts.names import MAX_NAME, safe_name, streak_id
 from storage.cutouts import CutoutRecord
 from storage.label_datasets import item_id
 from storage.record import Record
@@ -93,9 +93,13 @@ def recorded(record: Record, image: Image, *, name: str | None = None) -> Pictur
 
 
 def flat_name(path: str) -> str:
-    """The name of a file without its folders, fit to be a file's name where it is unpacked."""
+    """The name of a file without its folders, fit to be a file's name where it is unpacked.
+
+    Of a longer one than file systems take the end is kept, which has the suffix.
+    """
     name = PurePosixPath(unicodedata.normalize("NFC", path).replace("\\", "/")).name
-    return safe_name(name if name not in ("", ".", "..") else "unnamed")
+    name = safe_name(name if name not in ("", ".", "..") else "unnamed")
+    return name.encode()[-MAX_NAME:].decode("utf-8", "ignore")
 
 
 def _cutouts(record: Record, pictures: Sequence[Picture]) -> list[str]:

@@ -74,10 +74,11 @@ def change_project(
         fields["overlap"] = overlap
     if not fields:
         return found.project
+    changed = record.projects.change(found.project.id, **fields)
     record.audit.note(
         "project changed", who=found.caller.name, project=found.project.id, fields=sorted(fields)
     )
-    return record.projects.change(found.project.id, **fields)
+    return changed
 
 
 def remove_project(record: Record, found: InProject) -> None:
@@ -90,10 +91,9 @@ def set_member(record: Record, found: InProject, user: str, role: ProjectRole) -
     """Make an account a member, or give a member another role; raises NotFound, Conflict."""
     if user not in found.project.members:
         record.accounts.get(user)
-    record.audit.note(
-        "project role", who=found.caller.name, project=found.project.id, user=user[:80], role=role
-    )
-    return record.projects.set_member(found.project.id, user, role)
+    changed = record.projects.set_member(found.project.id, user, role)
+    record.audit.note("project role", who=found.caller.name, project=found.project.id, user=user, role=role)
+    return changed
 
 
 def remove_member(record: Record, found: InProject, user: str) -> Project:

@@ -29,11 +29,13 @@ from core.project import (
 from core.user import User
 from cutouts.datasets.votes import Image
 from cutouts.datasets.zwickyverse import LabelFile, counting_labels, read_export
+from cutouts.names import safe_name
 from storage.label_datasets import item_id
 from storage.record import Record
 
 FOREIGN = "zwickyverse:"
 """Before the names of people of another site; no account's name has a colon."""
+_LONGEST_PERSON = 64
 _NO_DATASET = "in no folder or zip that is called as a data set; expected DATASET/… or DATASET.….zip"
 
 
@@ -190,7 +192,7 @@ def _said(files: Sequence[LabelFile]) -> dict[str, dict[str, dict[str, Said]]]:
 def _votes(file: LabelFile, given: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
     """Who gave which classes: one person where the tag names one, or else a nameless one for each class."""
     if file.written is None:
-        yield f"{FOREIGN}{file.tag.removeprefix(FOREIGN)}", given
+        yield f"{FOREIGN}{safe_name(file.tag)[:_LONGEST_PERSON]}", given
         return
     for n, name in enumerate(sorted(given)):
         yield f"{FOREIGN}#{n}", [name]

@@ -170,7 +170,7 @@ class LabelDatasetRepository:
 
 def item_id(name: str) -> str:
     """The id of the item of a file's name: 24 hex digits."""
-    return hashlib.sha256(name.encode()).hexdigest()[:24]
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def _no_dataset(dataset: str) -> NotFound:

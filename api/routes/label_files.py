@@ -21,7 +21,7 @@ from storage.selection import bound_text, selected
 router = APIRouter(prefix="/v1/projects/{pid}/datasets/{did}", tags=["labelling"])
 
 _MOST_NAMED = 1000
-_BODY: dict[str, Any] = {
+FILES_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -79,7 +79,7 @@ class Faults(BaseModel):
     faults: list[Refused]
 
 
-@router.post("/files", openapi_extra=_BODY)
+@router.post("/files", openapi_extra=FILES_BODY)
 async def upload_files(request: Request, services: ServicesOf, found: DatasetEdited) -> TakenView:
     """Put images in, and images in zips. The same file again changes nothing."""
     async with spooled(request, services.spool_dir) as body:

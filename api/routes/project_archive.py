@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -14,7 +14,7 @@ from api.dataset_intake import DataSetIntake
 from api.labelling_access import InProject, ProjectSeen
 from api.project_import import FOREIGN, Imported, import_project
 from api.project_view import project_views
-from api.routes.label_files import Refused
+from api.routes.label_files import FILES_BODY, Refused
 from api.services import Labeller, Services, ServicesOf
 from api.spool import spooled
 from api.zip_stream import zip_stream
@@ -26,21 +26,6 @@ from storage.record import Record
 router = APIRouter(prefix="/v1/projects", tags=["labelling"])
 
 _MOST_NAMED = 1000
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}}
-                    },
-                }
-            }
-        },
-    }
-}
 
 
 class ImportedView(BaseModel):
@@ -56,7 +41,7 @@ class ImportedView(BaseModel):
     faults: list[Refused]
 
 
-@router.post("/import", status_code=201, openapi_extra=_BODY)
+@router.post("/import", status_code=201, openapi_extra=FILES_BODY)
 async def import_archive(
     request: Request, response: Response, services: ServicesOf, caller: Labeller
 ) -> ImportedView:

@@ -1,9 +1,10 @@
 """Labelling projects: all that one is a member of, and one with its data sets and members."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, Field
 
 from api.labelling_access import InProject, ProjectEdited, ProjectSeen
 from api.project_editing import (
@@ -30,6 +31,22 @@ _MOST = 10_000  # characters of a field, which the checks behind it bound furthe
 Text = Annotated[str, Form(max_length=_MOST)]
 
 
+class ProjectForm(BaseModel):
+    """What is typed of a project: classes with spaces between them, an empty classifier for none."""
+
+    name: str = Field(max_length=_MOST)
+    classes: str = Field(max_length=_MOST)
+    description: str = Field("", max_length=_MOST)
+    classifier: str = Field("", max_length=_MOST)
+
+    def fields(self) -> dict[str, Any]:
+        """The same as a project has it, not checked."""
+        return self.model_dump() | {"classes": self.classes.split(), "classifier": self.classifier.strip()}
+
+
+Typed = Annotated[ProjectForm, Form()]
+
+
 @pages.get("")
 def projects(request: Request, services: ServicesOf, caller: Caller) -> Response:
     """The list."""
@@ -37,27 +54,11 @@ def projects(request: Request, services: ServicesOf, caller: Caller) -> Response
 
 
 @router.post("")
-def add(
-    request: Request,
-    services: ServicesOf,
-    caller: Labeller,
-    name: Text,
-    classes: Text,
-    description: Text = "",
-    classifier: Text = "",
-) -> Response:
+def add(request: Request, services: ServicesOf, caller: Labeller, typed: Typed) -> Response:
     """Make a project, and go to it."""
     try:
-        made = add_project(
-            services.record,
-            caller,
-            name=name,
-            description=description,
-            classes=classes.split(),
-            classifier=classifier.strip(),
-        )
+        made = add_project(services.record, caller, **typed.fields())
     except CallerError as error:
-        typed = {"name": name, "description": description, "classes": classes, "classifier": classifier}
         return _list(request, services, caller, fault=str(error), typed=typed)
     return RedirectResponse(f"/projects/{made.id}", 303)
 
@@ -69,25 +70,10 @@ def project(request: Request, services: ServicesOf, found: ProjectSeen) -> Respo
 
 
 @router.post("/{pid}/edit")
-def edit(
-    request: Request,
-    services: ServicesOf,
-    found: ProjectEdited,
-    name: Text,
-    classes: Text,
-    description: Text = "",
-    classifier: Text = "",
-) -> Response:
+def edit(request: Request, services: ServicesOf, found: ProjectEdited, typed: Typed) -> Response:
     """Change what it is called and what is told apart."""
     try:
-        change_project(
-            services.record,
-            found,
-            name=name,
-            description=description,
-            classes=classes.split(),
-            classifier=classifier.strip(),
-        )
+        change_project(services.record, found, **typed.fields())
     except CallerError as error:
         return _project(request, services, found, fault=str(error))
     return _back(found)
@@ -152,7 +138,7 @@ def _list(
     caller: User,
     *,
     fault: str | None = None,
-    typed: dict[str, str] | None = None,
+    typed: ProjectForm | None = None,
 ) -> Response:
     own = services.record.projects.of_user(caller)
     return page(
@@ -161,7 +147,7 @@ def _list(
         status=200 if fault is None else 400,
         projects=project_views(services.record, own, caller),
         fault=fault,
-        typed=typed or {"name": "", "description": "", "classes": "", "classifier": ""},
+        typed=typed or ProjectForm(name="", classes=""),
         longest_name=LONGEST_NAME,
         longest_description=LONGEST_DESCRIPTION,
     )

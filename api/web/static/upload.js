@@ -192,3 +192,4 @@ async function inside(entry) {
 }
 
 document.querySelectorAll("[data-upload]").forEach((box) => new Upload(box));
+for (const type of ["dragover", "drop"]) document.addEventListener(type, (event) => event.preventDefault()); // beside the box: nothing is opened

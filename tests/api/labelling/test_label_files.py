@@ -103,6 +103,7 @@ def test_other_bytes_under_a_known_name_are_told_and_not_taken(
         ("it's 100%.jpg", "it's 100%.jpg"),
         ("e\u0301toile.jpg", "\u00e9toile.jpg"),
         ("x" * 300 + ".jpg", "x" * 251 + ".jpg"),
+        ("\u661f" * 100 + ".jpg", "\u661f" * 83 + ".jpg"),
     ],
 )
 def test_hostile_names_become_plain_ones(

@@ -146,6 +146,8 @@ def test_wrong_labels_are_refused_whole(anna: OldClient, filled: tuple[str, str]
     for labels, told in (
         ({FIRST: ["streak"], "other.jpg": ["streak"]}, "'other.jpg' is not in this data set"),
         ({FIRST: ["streak"], SECOND: ["asteroid"]}, "expected one of no_streak, streak"),
+        ({"\ud800.jpg": ["streak"]}, "is not in this data set"),
+        ({FIRST: ["\ud800"]}, "expected one of no_streak, streak"),
         ({FIRST: "streak"}, "expected JSON such as"),
         ([FIRST], "expected JSON such as"),
     ):

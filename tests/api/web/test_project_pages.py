@@ -164,6 +164,23 @@ def test_thousands_of_files_go_in_parts_and_survive_a_lost_connection(
     visit.faults = [fault for fault in visit.faults if "ERR_FAILED" not in fault]
 
 
+def test_what_a_session_that_ended_kept_from_being_sent_is_sent_after_a_new_login(visit: Visit) -> None:
+    page = visit.open("/projects")
+    make_project(page)
+    make_dataset(page)
+    session = page.context.cookies()
+    page.context.clear_cookies()
+    drop(page, {f"{n}.jpg": jpeg(340 + n, width=40, height=40) for n in range(3)})
+    told(
+        page,
+        "Your session has ended. Log in again in another window, then send the rest. 3 files were not sent.",
+    )
+    page.context.add_cookies(session)  # type: ignore[arg-type]  # they come as they go
+    page.get_by_role("button", name="Send the rest again").click()
+    told(page, "Done. 3 new.")
+    visit.faults = [fault for fault in visit.faults if "401" not in fault]
+
+
 def test_an_export_is_imported_by_dropping_it(visit: Visit, api_record: Record) -> None:
     page = visit.open("/projects")
     make_project(page)

@@ -8,7 +8,7 @@ from core.completeness import FIGURE, STEPS, completeness
 from core.wilson import wilson_interval
 from tests.api.server import ROOT
 
-CARD = json.loads((ROOT / "models" / "shipped" / "rb-2" / "card.json").read_text("utf-8"))
+CARD = json.loads((ROOT / "models" / "shipped" / "rb-3" / "card.json").read_text("utf-8"))
 OLD = CARD["metrics"]["rb-2018.9"]
 
 

@@ -32,6 +32,7 @@ from api.routes import (
     nights,
     project_archive,
     projects,
+    queues,
     rescore,
     score_changes,
     submit,
@@ -103,6 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         nights,
         imports,
         workers,
+        queues,
         users,
         blobs,
     ):

@@ -92,6 +92,11 @@ class JobRepository:
         query = {"state": {"$in": _OPEN}, "kind": {"$in": kinds or ("score", "rescore")}}
         return [d["_id"] for d in self._jobs.find(query, {"_id": True})]
 
+    def any_wanted(self) -> bool:
+        """Whether a job that scores is to be worked on: it has not ended and is not paused."""
+        query = {"state": {"$in": _OPEN}, "kind": {"$in": ("score", "rescore")}, "paused": {"$ne": True}}
+        return self._jobs.find_one(query, {"_id": True}) is not None
+
     def claim_plan(self, *, planner: str, lease_s: float) -> Job | None:
         """A job whose plan nobody works on, of the highest rank, to be planned until the lease runs out."""
         until = {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": int(lease_s * 1000)}}

@@ -131,7 +131,7 @@ def _work(settings: Settings, *more: str, module: str, queues: str, name: str) -
 
 
 def _end_when_idle(settings: Settings, seat: Seat) -> None:
-    """SIGTERM this process once its child is ready and no job has been open for a few rounds."""
+    """SIGTERM this process once its child is ready and no job has been wanted for a few rounds."""
     from storage.record import open_record
 
     record = open_record(settings, patience_s=30.0)
@@ -140,7 +140,7 @@ def _end_when_idle(settings: Settings, seat: Seat) -> None:
         time.sleep(IDLE_CHECK_S)
         try:
             ready = record.workers.is_ready(seat.token)
-            idle = idle + 1 if ready and not record.jobs.open_ids() else 0
+            idle = idle + 1 if ready and not record.jobs.any_wanted() else 0
         except PyMongoError:
             idle = 0
     os.kill(os.getpid(), signal.SIGTERM)

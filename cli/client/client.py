@@ -8,6 +8,7 @@ from cli.client.jobs import Jobs
 from cli.client.logins import Login
 from cli.client.models import Models
 from cli.client.nights import Nights
+from cli.client.queues import Queues
 from cli.client.transport import Transport
 from cli.client.users import Users
 
@@ -33,4 +34,5 @@ class Client:
         self.datasets = Datasets(transport)
         self.nights = Nights(transport)
         self.imports = Imports(transport)
+        self.queues = Queues(transport)
         self.users = Users(transport)

@@ -46,6 +46,7 @@ VERBS: dict[str, Verb] = {
     "simulate": Verb("cli.verbs.simulate", "make labelled cutouts and their truth"),
     "train": Verb("cli.verbs.train", "train a network as a job: train CLASSIFIER --dataset PRESET"),
     "evaluate": Verb("cli.verbs.evaluate", "figures of a network on cutouts whose truth is known"),
+    "queues": Verb("cli.verbs.queues", "what waits for workers, and for how long: queues [--older-than S]"),
     "users": Verb("cli.verbs.users", "accounts: list, add, remove them, change a role or a password"),
     "invite": Verb("cli.verbs.invite", "let another host work for the service that runs here"),
     "worker": Verb(

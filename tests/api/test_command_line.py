@@ -253,3 +253,18 @@ def test_accounts_are_added_changed_and_removed(run: Run, monkeypatch: pytest.Mo
     monkeypatch.delenv("DA_NEW_PASSWORD")
     status, _, said = run("users", "add", "cli-olga")
     assert (status, "DA_NEW_PASSWORD" in said) == (1, True)
+
+
+def test_queues_tell_by_the_exit_status_whether_a_worker_is_wanted(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(seed=4711))
+    _, accepted, _ = run("score", "a.jpg", "--json")
+    try:
+        status, out, _ = run("queues", "--older-than", "0", "--json")
+        live = json.loads(out)["queues"][0]
+        assert (status, live["name"], live["waiting"] >= 1) == (0, "score.live", True)
+        assert live["age_s"] >= 0
+        assert run("queues", "--older-than", "1000000")[0] == 1
+        status, out, _ = run("queues")
+        assert (status, "score.bulk" in out) == (0, True)
+    finally:
+        run("jobs", "cancel", json.loads(accepted)["job"])

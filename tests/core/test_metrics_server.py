@@ -46,6 +46,14 @@ def test_without_a_token_nobody_reads_them(tmp_path: Path) -> None:
         assert answer.status_code == 401
 
 
+def test_an_invited_host_has_no_secrets_and_tells_its_health(tmp_path: Path) -> None:
+    port = free_port()
+    guest = Settings(metrics_port=port, secrets_file=tmp_path / "none.json", guest="h1")
+    serve_metrics(guest, Told(lambda: b"x"))
+    assert probe(f"http://127.0.0.1:{port}/healthz") is None
+    assert probe(f"http://127.0.0.1:{port}/metrics") is not None
+
+
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

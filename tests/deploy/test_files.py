@@ -20,6 +20,7 @@ FILES = sorted(ROOT.glob("docker-compose*.yml"))
 STANDING = [file for file in FILES if not file.name.endswith(".override.yml")]
 SCHEMA = ROOT / "tests" / "assets" / "compose-spec.json"
 OURS = "deep-asteroids:"
+SYSTEMD = shutil.which("systemd-analyze")
 PROMTOOL = shutil.which("promtool")
 BIN = Path(sys.executable).parent
 
@@ -71,6 +72,15 @@ def test_hadolint_finds_nothing() -> None:
 def test_promtool_finds_nothing(words: tuple[str, ...]) -> None:
     ran = subprocess.run([str(PROMTOOL), *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.skipif(SYSTEMD is None, reason="systemd-analyze is not on PATH")
+def test_systemd_finds_nothing_in_the_units_but_that_the_service_is_not_installed() -> None:
+    units = sorted((ROOT / "deploy" / "systemd").iterdir())
+    assert len(units) == 4
+    ran = subprocess.run([str(SYSTEMD), "verify", *units], capture_output=True, text=True, check=False)
+    said = [line for line in ran.stderr.splitlines() if "/opt/streaks/streaks is not executable" not in line]
+    assert said == []
 
 
 def test_what_prometheus_looks_for_are_services_with_their_ports() -> None:

@@ -55,3 +55,13 @@ def test_jobs_are_listed_newest_first(record: Record) -> None:
     assert sorted(listed, reverse=True) == listed
     assert set(listed) == set(jobs)
     assert [job.id for job in record.jobs.newest(10, before=listed[0])] == listed[1:]
+
+
+def test_a_paused_job_and_one_that_ended_want_no_worker(record: Record) -> None:
+    assert not record.jobs.any_wanted()
+    paused, ended = record.jobs.accept(a_job()), record.jobs.accept(a_job())
+    assert record.jobs.any_wanted()
+    record.jobs.set_paused(paused.id, paused=True)
+    assert record.jobs.any_wanted()
+    record.jobs.cancel(ended.id)
+    assert not record.jobs.any_wanted()

@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 from core.model_card import ModelCard
+from cutouts.decode import decode
 from cutouts.recipes import RECIPES
 from models.bundle import SHIPPED, find_bundle, load_network, read_card, read_weights
 from models.evaluation import figures, score_images
 from models.training.preset_images import preset_images
+from tests.simulated_cutouts import VERSION, simulated_cutouts
 
 REAL = Path(__file__).parents[2].parent / "shared" / "real-cutouts"
 Shipped = tuple[str, ModelCard, keras.Model]
@@ -53,6 +55,14 @@ def test_a_shipped_network_separates_fresh_cutouts(shipped: Shipped) -> None:
     data = preset_images(card.classifier, f"{card.classifier}-2018.9", count=300, seed=77)
     found = figures(score_images(network, data.images), data)
     assert found["auc"] > 0.97
+
+
+def test_the_scores_that_labelling_is_tested_with_are_those_of_their_network() -> None:
+    folder = find_bundle(VERSION)
+    network = load_network(read_card(folder), read_weights(folder))
+    cutouts = simulated_cutouts()[::10]
+    scores = score_images(network, np.stack([decode(cutout.data) for cutout in cutouts]))
+    assert scores == pytest.approx([cutout.score for cutout in cutouts], abs=1e-3)
 
 
 def test_a_shipped_network_holds_on_real_cutouts(shipped: Shipped) -> None:

@@ -60,9 +60,10 @@ function takeBack(said) {
 const labelOf = (id) => work.items.find(({ item }) => item === id)?.label;
 
 function act(step) {
+  const wasDone = work.isDone;
   step();
   draw();
-  if (work.isDone) fetchItems();
+  if (work.isDone && !wasDone) outbox.flush().then(fetchItems);
 }
 
 const confirmPage = () => work.page.length > 0 && act(() => say(work.confirm()));
@@ -144,13 +145,13 @@ async function showScores() {
   draw();
 }
 
-function showSent({ waiting, state, detail, kept }) {
+function showSent({ waiting, refused, state, detail, kept }) {
   const words = {
     sent: "all sent",
     sending: `sending ${waiting}`,
     offline: `no connection: ${waiting} ${kept ? "kept in this browser, sent" : "KEPT ONLY WHILE THIS PAGE IS OPEN, sent"} again by itself`,
     ended: `your session has ended: ${waiting} kept in this browser until you have logged in again`,
-    refused: `refused: ${detail} (${waiting} kept)`,
+    refused: `the service refuses ${refused}: ${detail}`,
   };
   at("outbox").textContent = words[state];
   at("outbox").dataset.state = state;
@@ -204,7 +205,7 @@ panel.addEventListener("click", (event) => {
   else if (button.matches("[data-undo]")) undo();
   else if (button.matches("[data-skip]")) act(() => work.skip());
   else if (button.matches("[data-scores]")) showScores();
-  else if (button.matches("[data-again]")) outbox.flush();
+  else if (button.matches("[data-again]")) outbox.again();
   else if (button.matches("[data-discard]") && window.confirm("Give up the labels that the service refuses?")) outbox.discard();
   else return;
   document.activeElement.blur(); // or Enter would press it again, where it is to confirm the page

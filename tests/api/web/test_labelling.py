@@ -212,3 +212,39 @@ def test_pages_of_labelling_have_no_serious_fault_of_accessibility(
         visit.page.set_viewport_size({"width": width, "height": 900})
         visit.open(f"{project.page}?version={VERSION}")
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_what_the_service_refuses_is_told_and_holds_up_nothing_else(
+    enter: Enter, project: LabelProject, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    fill(project, api_record, cutouts[:4])
+    visit = enter("label-anna")
+    page = visit.open(f"{project.page}?mode=single")
+    expect(page.locator("[data-name]")).not_to_have_text("")
+    project.ask("PATCH", f"/v1/projects/{project.id}", json={"classes": ["no_streak", "trail"]})
+    page.context.set_offline(True)
+    for key in ("1", "2", "1"):
+        page.keyboard.press(key)
+    page.context.set_offline(False)
+    told = page.locator("[data-outbox]")
+    expect(told).to_contain_text("the service refuses 1: class 'streak'; expected one of no_streak, trail")
+    assert list(project.labels("label-anna").values()) == ["no_streak", "no_streak"]
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Give up").click()
+    all_sent(page)
+    assert len(project.labels("label-anna")) == 2
+    visit.faults[:] = [fault for fault in visit.faults if "400" not in fault]
+
+
+def test_a_picture_that_can_not_be_shown_says_so(
+    enter: Enter, project: LabelProject, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    project.add_cutouts({"broken.jpg": b"no picture at all", cutouts[0].name: cutouts[0].data})
+    visit = enter("label-anna")
+    page = visit.open(f"{project.page}?mode=single")
+    shown = page.locator(".one")
+    for key, name in (("Space", "broken.jpg"), ("Space", cutouts[0].name)):
+        expect(page.locator("[data-name]")).to_have_text(name)
+        expect(shown).to_have_class("one broken" if name == "broken.jpg" else "one")
+        page.keyboard.press(key)
+    visit.faults[:] = [fault for fault in visit.faults if "404" not in fault]

@@ -7,7 +7,8 @@ export class Outbox {
   #prefix;
   #changed;
   #last = 0;
-  #sending = false;
+  #sending = null;
+  #refused = new Map(); // by key, what the service said
   #tries = 0;
   #timer = 0;
   #state = "sent";
@@ -17,7 +18,8 @@ export class Outbox {
   /**
    * @param address where events are posted
    * @param prefix of the keys in localStorage: of one person and one data set, so that nobody sends another's
-   * @param changed called with {waiting, state, detail}; state is sent, sending, offline, ended or refused
+   * @param changed called with {waiting, refused, state, detail, kept}: events that wait and that were refused; state
+   *   is sent, sending, offline, ended or refused, detail what the service said; kept is whether this browser keeps them
    */
   constructor({ address, prefix, changed }) {
     this.#address = address;
@@ -28,7 +30,7 @@ export class Outbox {
   }
 
   get waiting() {
-    return this.#keys().reduce((sum, key) => sum + this.#read(key).length, 0);
+    return this.#count(this.#keys().filter((key) => !this.#refused.has(key)));
   }
 
   /** Keep events, which are sent in the order in which they came, however often the page is left meanwhile. */
@@ -43,27 +45,45 @@ export class Outbox {
     this.flush();
   }
 
-  /** Send what waits. What was sent before and never answered is sent again: the service knows an event by its id. */
-  async flush() {
-    if (this.#sending) return;
-    this.#sending = true;
+  /**
+   * Send what waits; ends when all is sent, or some of it can't be now. What was sent before and never answered is
+   * sent again: the service knows an event by its id.
+   */
+  flush() {
+    this.#sending ??= this.#run().finally(() => {
+      this.#sending = null;
+      if (["sent", "refused"].includes(this.#state) && this.waiting > 0) this.flush(); // added in between
+    });
+    return this.#sending;
+  }
+
+  /** Try once more what was refused. */
+  again() {
+    this.#refused.clear();
+    return this.flush();
+  }
+
+  /** Give up what was refused. */
+  discard() {
+    [...this.#refused.keys()].forEach((key) => this.#remove(key));
+    return this.again();
+  }
+
+  async #run() {
     clearTimeout(this.#timer);
     let [state, detail] = ["sent", ""];
-    for (let keys; state === "sent" && (keys = this.#next()).length > 0; ) {
+    let most = MOST_AT_ONCE;
+    for (let keys; ["sent", "refused"].includes(state) && (keys = this.#next(most)).length > 0; ) {
       this.#tell("sending", "");
       [state, detail] = await this.#send(keys.flatMap((key) => this.#read(key)));
       if (state === "sent") keys.forEach((key) => this.#remove(key));
+      if (state === "refused" && keys.length === 1) this.#refused.set(keys[0], detail);
+      most = state === "refused" ? 1 : most; // all or none of a request is taken: one by one the others are
     }
-    this.#sending = false;
     this.#tries = state === "offline" ? this.#tries + 1 : 0;
     if (state === "offline") this.#timer = setTimeout(() => this.flush(), Math.min(500 * 2 ** this.#tries, LONGEST_WAIT_MS));
+    if (state === "sent" && this.#refused.size > 0) [state, detail] = ["refused", [...this.#refused.values()][0]];
     this.#tell(state, detail);
-  }
-
-  /** Give up what waits: for events that the service refuses. */
-  discard() {
-    this.#keys().forEach((key) => this.#remove(key));
-    this.#tell("sent", "");
   }
 
   async #send(events) {
@@ -89,13 +109,19 @@ export class Outbox {
 
   #tell(state = this.#state, detail = this.#detail) {
     [this.#state, this.#detail] = [state, detail];
-    this.#changed({ waiting: this.waiting, state, detail, kept: this.#unkept.size === 0 });
+    const refused = this.#count([...this.#refused.keys()]);
+    this.#changed({ waiting: this.waiting, refused, state, detail, kept: this.#unkept.size === 0 });
   }
 
-  /** As many of the oldest entries as go into one request. */
-  #next() {
+  /** As many of the oldest entries as go into one request, those left aside that were refused. */
+  #next(most) {
     let count = 0;
-    return this.#keys().filter((key, n) => (count += this.#read(key).length) <= MOST_AT_ONCE || n === 0);
+    const open = this.#keys().filter((key) => !this.#refused.has(key));
+    return open.filter((key, n) => (count += this.#read(key).length) <= most || n === 0);
+  }
+
+  #count(keys) {
+    return keys.reduce((sum, key) => sum + this.#read(key).length, 0);
   }
 
   #keys() {
@@ -108,6 +134,7 @@ export class Outbox {
   }
 
   #remove(key) {
+    this.#refused.delete(key);
     this.#unkept.delete(key);
     localStorage.removeItem(key);
   }

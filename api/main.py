@@ -35,6 +35,7 @@ from api.routes import (
     queues,
     rescore,
     score_changes,
+    streaks,
     submit,
     tokens,
     training,
@@ -89,6 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         exports,  # before cutouts: `export` is no cutout's id
         listing,
         cutouts,
+        streaks,
         verdicts,
         ades,
         models,

@@ -1,6 +1,6 @@
 """Scores taken out: a job's, or those of the cutouts that a filter is true of, as a file."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.export_formats import FORMATS, Form, Origin
 from api.services import Services, ServicesOf
+from api.streamed import streamed
 from core.errors import Conflict, NotFound
 from core.job import JobState
 from storage.exports import asked, chosen_rows, cutout_rows, job_rows, thresholds_of
@@ -102,21 +103,9 @@ def listed(models: str) -> list[str]:
 async def _streamed(
     services: Services, chunks: Callable[[], Iterator[bytes]], form: Form, *, name: str
 ) -> StreamingResponse:
-    """An answer whose first bytes are there, so that what fails before them is told by a problem."""
-
-    def begun() -> tuple[bytes, Iterator[bytes]]:
-        rest = chunks()
-        return next(rest, b""), rest
-
-    first, rest = await services.scans.run(begun)
-
-    async def content() -> AsyncIterator[bytes]:
-        yield first
-        async for chunk in services.scans.each(rest):
-            yield chunk
-
-    return StreamingResponse(
-        content(),
+    return await streamed(
+        services.scans,
+        chunks,
         media_type=FORMATS[form].media_type,
         headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'},
     )

@@ -19,6 +19,7 @@ from api.project_editing import checked_classifier
 from core.errors import InvalidRequest, NotAllowed, NotFound
 from core.label_event import MOST_AT_ONCE, Said, Seen
 from core.project import (
+    MOST_OVERLAP,
     LabelDataset,
     Project,
     checked_classes,
@@ -106,12 +107,19 @@ def _wanted(documents: Mapping[str, bytes]) -> _Wanted:
         description=checked_description(str(value.get("description") or "")),
         classes=checked_classes(map(str, value["classes"])),
         classifier=checked_classifier(str(classifier) if classifier else None),
+        overlap=_overlap(value.get("overlap", 0)),
         members={},
         created=now,
         last_modified=now,
     )
     datasets = tuple(_wanted_dataset(pid, did, told, now) for did, told in value["datasets"].items())
     return _Wanted(project, datasets)
+
+
+def _overlap(told: object) -> int:
+    if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told <= MOST_OVERLAP:
+        raise InvalidRequest(f"overlap {str(told)[:80]!r}; expected 0 to {MOST_OVERLAP} people")
+    return told
 
 
 def _wanted_dataset(project: str, did: str, told: object, now: datetime) -> LabelDataset:

@@ -20,6 +20,7 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 CLASS = re.compile(r"\w[\w.+:-]{0,63}")
 MOST_CLASSES = 50
 LONGEST_NAME = 200
+MOST_OVERLAP = 1000
 LONGEST_DESCRIPTION = 4000
 
 

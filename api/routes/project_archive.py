@@ -79,7 +79,10 @@ def _take_in(services: Services, caller: User, body: BinaryIO, content_type: str
 
 def _members(record: Record, found: InProject) -> Iterator[tuple[str, bytes]]:
     (view,) = project_views(record, [found.project], found.caller)
-    yield f"{view.id}.json", _json(project_document(view) | {"classifier": view.classifier})
+    yield (
+        f"{view.id}.json",
+        _json(project_document(view) | {"classifier": view.classifier, "overlap": view.overlap}),
+    )
     for dataset in record.label_datasets.of_projects([view.id]):
         for person, labels in labels_by_person(record, dataset).items():
             name = PurePosixPath(f"{dataset.id}.{person.removeprefix(FOREIGN)}.json")

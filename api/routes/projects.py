@@ -7,7 +7,7 @@ from api.labelling_access import ProjectEdited, ProjectSeen
 from api.project_editing import add_project, change_project, remove_member, remove_project, set_member
 from api.project_view import ProjectView, project_views
 from api.services import Caller, Labeller, ServicesOf
-from core.project import ProjectRole
+from core.project import MOST_OVERLAP, ProjectRole
 
 router = APIRouter(prefix="/v1/projects", tags=["labelling"])
 
@@ -30,7 +30,9 @@ class ProjectChange(BaseModel):
     description: str | None = None
     classes: list[str] | None = None
     classifier: str | None = None
-    overlap: int | None = Field(None, ge=0, le=1000, description="people for each item; 0 for everybody")
+    overlap: int | None = Field(
+        None, ge=0, le=MOST_OVERLAP, description="people for each item; 0 for everybody"
+    )
 
 
 class MemberRole(BaseModel):

@@ -151,3 +151,16 @@ def test_states_follow_events_that_were_cut_off_before_them(record: Record) -> N
     record.database["label_states"].delete_many({})
     assert add(record, events) == Received(0, 1)
     assert labels(record) == {("a", "anna"): ("streak",)}
+
+
+def test_two_people_at_once_never_overwrite_each_other(record: Record) -> None:
+    def label(person: str, name: str) -> None:
+        for start in range(0, 200, 10):
+            add(record, [said(n, name, f"item-{n % 20:02}") for n in range(start, start + 10)], person)
+
+    with ThreadPoolExecutor(4) as pool:
+        people = {"anna": "streak", "ben": "no_streak", "cleo": "streak", "dan": "ghost"}
+        list(pool.map(label, people, people.values()))
+    assert labels(record) == {
+        (f"item-{n:02}", person): (name,) for n in range(20) for person, name in people.items()
+    }

@@ -118,6 +118,7 @@ def test_what_is_exported_comes_again_elsewhere(
     bring(export())
     with OldClient(api.url, "anna", PASSWORD) as client:
         client.classify(PID, NIGHT, {A: ["streak"], B: ["no_streak", "streak"]})
+    anna.ask("PATCH", f"/{PID}", overlap=2, classifier="rb")
     before = [labels(anna, PID, dataset) for dataset in (NIGHT, OTHER)]
     answer = api.ask("GET", f"/v1/projects/{PID}/export", token=token_of("anna"))
     assert PID in answer.headers["Content-Disposition"]
@@ -128,6 +129,8 @@ def test_what_is_exported_comes_again_elsewhere(
     anna.ask("PUT", f"/{PID}/members/anna", 404, role="admin")
     foreign = {"anna": "zwickyverse:anna"}
     there = Person(api, token_of("ben"))
+    project = there.ask("GET", f"/{PID}")
+    assert (project["overlap"], project["classifier"]) == (2, "rb")
     assert [labels(there, PID, dataset) for dataset in (NIGHT, OTHER)] == [
         {(name, foreign.get(person, person)): classes for (name, person), classes in own.items()}
         for own in before
@@ -151,6 +154,7 @@ def test_nobody_imports_into_anothers_project(anna: Person, bring: Bring) -> Non
         ({"_id": "../x"}, "expected up to 64"),
         ({"classes": ["<script>", "streak"]}, "expected 1 to 64 letters"),
         ({"classes": "streak"}, "classes are no list"),
+        ({"overlap": -1}, "expected 0 to 1000 people"),
         ({"classes": ["other"]}, "labels of class 'no_streak'"),
         ({"datasets": {NIGHT: {}}}, "labels of data sets that no project names"),
         ({"name": "\u202ex"}, "without control and direction characters"),

@@ -22,6 +22,7 @@ from core.errors import Misconfigured
 from core.family import FAMILIES, NAME, RESERVED, Family
 from core.gpus import WANTED
 from core.instrument import DEFAULT_INSTRUMENT, Instrument
+from core.kowalski import KowalskiArchive
 from core.legacy import is_legacy
 from core.station import Station
 
@@ -216,6 +217,7 @@ class Settings(BaseSettings):
     scoring: Scoring = Scoring()
     training: Training = Training()
     station: Station = Field(Station(), description="the header of reports of accepted streaks")
+    kowalski: KowalskiArchive = KowalskiArchive()
     watchdog: Watchdog = Watchdog()
     families: dict[str, Family] = Field(
         dict(FAMILIES), description="of networks, beside rb and sl: what their scores mean"

@@ -34,7 +34,7 @@ def read_fits(data: bytes, *, max_bytes: int, max_pixels: int = MAX_PIXELS) -> P
     row comes first. Raises CutoutRejected for what is not whole, not two-dimensional or over the limits.
     """
     if data.startswith(GZIP_MAGIC):
-        data = _unzipped(data, max_bytes)
+        data = unzipped(data, max_bytes)
     if not data.startswith(FITS_MAGIC):
         raise rejected("not_an_image", f"starts with {data[:8]!r}; expected a FITS file")
     for unit in units_of(data):
@@ -100,10 +100,10 @@ def _check_tiles(table: Any, most: int) -> None:
     for name in _TILE_COLUMNS:
         for cell in table[name] if name in table.names else ():
             if (packed := bytes(cell)).startswith(GZIP_MAGIC):
-                _unzipped(packed, most)
+                unzipped(packed, most)
 
 
-def _unzipped(data: bytes, most: int) -> bytes:
+def unzipped(data: bytes, most: int) -> bytes:
     """All members of a gzip; raises CutoutRejected for damage and for more bytes than these."""
     unpacked = bytearray()
     rest = data

@@ -1,10 +1,10 @@
-"""The pipe-separated table of a night's streaks, read a line at a time.
+"""The pipe-separated table of a night's streaks, read a line at a time, and written.
 
 Two header lines (the columns, a rule), a line per streak, and a footer that says how many there were.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from core.errors import InvalidRequest
@@ -46,6 +46,16 @@ def read_table(file: BinaryIO, name: str, *, night: str) -> Iterator[Row | Fault
     if not complete:
         detail = f"it ends after line {number} without a footer such as ({rows} rows); it may be cut short"
         yield Fault(name, number + 1, "no_footer", detail)
+
+
+def write_table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
+    """The text of a table; what a row lacks is left empty. No value may hold a `|` or a line break."""
+    cells = [[row.get(name, "") for name in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    head = " | ".join(name.ljust(width) for name, width in zip(columns, widths, strict=True))
+    rule = "-+-".join("-" * width for width in widths)
+    lines = [" | ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+    return "\n".join([head, rule, *lines, f"({len(rows)} rows)", ""])
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, str | None]]:

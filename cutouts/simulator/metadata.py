@@ -3,6 +3,7 @@
 import numpy as np
 
 from cutouts.instruments import ZTF
+from cutouts.nights import write_table
 from cutouts.simulator.names import Exposure
 from cutouts.simulator.truth import Truth
 
@@ -61,14 +62,7 @@ def streak_row(
 
 def table(rows: list[dict[str, str]]) -> str:
     """The file's text."""
-    widths = [max([len(name), *(len(row[name]) for row in rows)]) for name in COLUMNS]
-    head = " | ".join(name.ljust(width) for name, width in zip(COLUMNS, widths, strict=True))
-    rule = "-+-".join("-" * width for width in widths)
-    lines = [
-        " | ".join(row[name].rjust(width) for name, width in zip(COLUMNS, widths, strict=True))
-        for row in rows
-    ]
-    return "\n".join([head, rule, *lines, f"({len(rows)} rows)", ""])
+    return write_table(COLUMNS, rows)
 
 
 def _told(value: float | str) -> str:

@@ -5,6 +5,7 @@ A route that is new has no rule here and fails, so that somebody thinks of one.
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 import requests
@@ -29,7 +30,7 @@ GET /v1/cutouts/{cutout} · GET /v1/cutouts/{cutout}/image · GET /v1/cutouts/{c
 GET /v1/scores · GET /v1/ades · GET /v1/models · GET /v1/models/{version} · GET /v1/models/{version}/weights
 GET /v1/models/{version}/plots/{name} · GET /v1/datasets · GET /v1/datasets/{name}
 GET /v1/datasets/{name}/left-out · GET /v1/datasets/{name}/images · GET /v1/nights · GET /v1/nights/{night}
-GET /v1/imports/{name} · GET /v1/workers · GET /v1/users/me · PUT /v1/users/me/password · GET /openapi.json
+GET /v1/imports/{name} · GET /v1/workers · GET /v1/queues · GET /v1/users/me · PUT /v1/users/me/password · GET /openapi.json
 GET / · POST /logout · GET /me · POST /me/password · POST /me/tokens · POST /me/tokens/{token_id}/revoke
 GET /tonight · GET /tonight/streaks · GET /tonight/events · GET /results · POST /results/export
 GET /results/count · GET /cutouts/{cutout} · GET /cutouts/{cutout}/picture · GET /jobs · GET /jobs/{job_id}
@@ -64,15 +65,16 @@ def listed(text: str) -> set[str]:
 
 def routes() -> Iterator[str]:
     """Every method and path of the app."""
+    found: list[Any] = []
     for included in create_app(Settings()).routes:
         contexts = getattr(included, "effective_route_contexts", None)
-        for route in [included] if contexts is None else contexts():
-            yield from (f"{method} {route.path}" for method in route.methods)
+        found += [included] if contexts is None else contexts()
+    for route in found:
+        yield from (f"{method} {route.path}" for method in route.methods)
 
 
-RULES: dict[str, Role] = dict.fromkeys(listed(ANYBODY), "viewer") | {
-    route: role for role, text in FROM.items() for route in listed(text)
-}
+_ANY: Mapping[str, Role] = dict.fromkeys(listed(ANYBODY), "viewer")
+RULES = {**_ANY, **{route: role for role, text in FROM.items() for route in listed(text)}}
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,9 @@
 
 /** How many cells a row has. */
 function across(cells) {
-  const top = cells[0].offsetTop;
-  const next = cells.findIndex((cell) => cell.offsetTop > top);
+  const top = (cell) => cell.parentElement.getBoundingClientRect().top;
+  const first = top(cells[0]);
+  const next = cells.findIndex((cell) => top(cell) > first + 1);
   return next < 0 ? cells.length : next;
 }
 

@@ -30,7 +30,8 @@ GET /v1/cutouts/{cutout} · GET /v1/cutouts/{cutout}/image · GET /v1/cutouts/{c
 GET /v1/scores · GET /v1/ades · GET /v1/models · GET /v1/models/{version} · GET /v1/models/{version}/weights
 GET /v1/models/{version}/plots/{name} · GET /v1/datasets · GET /v1/datasets/{name}
 GET /v1/datasets/{name}/left-out · GET /v1/datasets/{name}/images · GET /v1/nights · GET /v1/nights/{night}
-GET /v1/imports/{name} · GET /v1/workers · GET /v1/queues · GET /v1/users/me · PUT /v1/users/me/password · GET /openapi.json
+GET /v1/imports/{name} · GET /v1/workers · GET /v1/users/me
+GET /v1/queues · POST /streaks · PUT /v1/users/me/password · GET /openapi.json
 GET / · POST /logout · GET /me · POST /me/password · POST /me/tokens · POST /me/tokens/{token_id}/revoke
 GET /tonight · GET /tonight/streaks · GET /tonight/events · GET /results · POST /results/export
 GET /results/count · GET /cutouts/{cutout} · GET /cutouts/{cutout}/picture · GET /jobs · GET /jobs/{job_id}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -90,6 +91,27 @@ def test_ten_lines_with_the_python_client_submit_a_folder_wait_and_print_a_table
     assert all(0 <= float(row.split()[2]) <= 1 for row in rows[:5])
     assert rows[5].split()[-1] == "not_an_image"
     assert summary.endswith("of 6 are plausible")
+
+
+def test_the_tour_goes_from_cutouts_to_labels(local: LocalService, client_python: Path) -> None:
+    account = read_secrets(local.service.secrets_file).database
+    done = run_script(
+        client_python,
+        (ROOT / "docs" / "tour.py").read_text("utf-8"),
+        local.service.url,
+        ROOT / "sample" / "night",
+        DA_USER=account.admin_username,
+        DA_PASSWORD=account.admin_password.get_secret_value(),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "224 cutouts, 0 rejected" in done.stdout
+    counts = re.findall(r"^truly (?:bogus|real) +(\d+) +(\d+)$", done.stdout, re.MULTILINE)
+    (tn, fp), (fn, tp) = (map(int, row) for row in counts)
+    assert (tn + fp, fn + tp) == (112, 112)
+    assert tn > 0.9 * 112
+    assert tp > 0.9 * 112
+    assert "2 labelled, of" in done.stdout
+    assert "NotFound: there is no job 'no-such-job'" in done.stdout
 
 
 def test_bad_files_are_rejected_with_a_reason_and_the_rest_is_scored(

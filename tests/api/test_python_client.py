@@ -98,7 +98,7 @@ def test_a_folder_is_submitted_waited_for_and_told_as_a_table(
     assert service.image(table["id"][0]) == (night / "a.jpg").read_bytes()
 
 
-def test_a_table_becomes_one_of_astropy_and_says_what_pandas_needs() -> None:
+def test_a_table_prints_and_becomes_one_of_astropy() -> None:
     table = Table(("id", "rb", "plausible"), (("a", 0.25, True), ("b", None, None)))
     found = table.to_astropy()
     assert (found.colnames, found["rb"][0], bool(found["rb"].mask[1])) == (
@@ -113,6 +113,20 @@ def test_a_table_becomes_one_of_astropy_and_says_what_pandas_needs() -> None:
     assert str(table).splitlines() == ["id  rb      plausible", "a   0.2500  yes", "b   -       -"]
     with pytest.raises(KeyError, match="expected one of id, rb, plausible"):
         table["sl"]
+
+
+def test_a_table_becomes_one_of_pandas_where_that_is_installed() -> None:
+    pytest.importorskip("pandas")
+    found = Table(("id", "rb"), (("a", 0.25), ("b", None))).to_pandas()
+    assert (list(found.columns), found["rb"].isna().tolist()) == (["id", "rb"], [False, True])
+    assert Table(("id", "rb"), ()).to_pandas().shape == (0, 2)
+
+
+def test_a_table_says_what_is_to_be_installed_where_pandas_or_astropy_is_not(client_python: Path) -> None:
+    for package in ("pandas", "astropy"):
+        script = f"from deep_asteroids_client import Table; Table(('id',), ()).to_{package}()"
+        done = run_script(client_python, script)
+        assert f"expected pip install 'deep-asteroids-client[{package}]'" in done.stderr
 
 
 def test_pages_of_a_filter_are_of_the_versions_that_the_first_one_named(

@@ -30,10 +30,13 @@ async function fetchItems() {
     at("told").textContent = problem?.detail ?? "The service does not answer. Reload to try again.";
     return;
   }
-  const found = (await answer.json()).items.filter(({ item }) => !known.has(item));
+  const { items, unscored } = await answer.json();
+  const found = items.filter(({ item }) => !known.has(item));
   found.forEach(({ item }) => known.add(item));
   work.items.push(...found);
   at("told").textContent = "";
+  if (at("unscored")) at("unscored").hidden = unscored === 0;
+  if (at("count")) at("count").textContent = unscored.toLocaleString("en");
   draw();
 }
 

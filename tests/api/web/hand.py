@@ -54,7 +54,7 @@ class Hand:
     def items(self) -> list[str]:
         """The items on the page; none once the queue is empty, which the service has said."""
         shown = self.page.locator("[data-cells] li:not([hidden]):visible, [data-done]:visible")
-        expect(shown.first).to_be_visible()
+        expect(shown.first).to_be_visible(timeout=20_000)
         found = "(all) => all.filter((each) => each.dataset.item).map((each) => each.dataset.item)"
         return list(shown.evaluate_all(found))
 

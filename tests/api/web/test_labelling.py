@@ -8,8 +8,10 @@ from playwright.sync_api import Page, expect
 from core.outcome import Outcome
 from storage.record import Record
 from tests.api.server import ApiServer
+from tests.api.web.chromium import Visit
 from tests.api.web.conftest import PASSWORD, Enter
 from tests.api.web.hand import Hand
+from tests.images import jpeg
 from tests.label_project import CLASSES, LabelProject
 from tests.simulated_cutouts import VERSION, Simulated, simulated_cutouts
 
@@ -38,7 +40,7 @@ def fill(project: LabelProject, record: Record, cutouts: list[Simulated]) -> dic
 
 
 def all_sent(page: Page) -> None:
-    expect(page.locator("[data-outbox]")).to_have_text("all sent")
+    expect(page.locator("[data-outbox]")).to_have_text("all sent", timeout=20_000)
 
 
 @pytest.mark.parametrize("way", ["mouse", "keyboard"])
@@ -248,3 +250,17 @@ def test_a_picture_that_can_not_be_shown_says_so(
         expect(shown).to_have_class("one broken" if name == "broken.jpg" else "one")
         page.keyboard.press(key)
     visit.faults[:] = [fault for fault in visit.faults if "404" not in fault]
+
+
+def test_what_a_network_has_not_scored_is_told_and_an_operator_submits_it(
+    visit: Visit, project: LabelProject, api: ApiServer, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    fill(project, api_record, cutouts[:3])
+    project.add_cutouts({"new.jpg": jpeg(650)})
+    project.add_member("web-operator")
+    page = visit.open(f"{project.page}?version={VERSION}")
+    expect(page.locator("[data-unscored]")).to_contain_text(f"Pictures without a score by {VERSION}: 1")
+    page.get_by_role("button", name="Score them").click()
+    page.wait_for_url("**/jobs/*")
+    job = api.ask("GET", f"/v1/jobs/{page.url.rpartition('/')[2]}").json()
+    assert (job["items"], job["versions"]) == (1, [VERSION])

@@ -175,7 +175,7 @@ def test_a_body_that_ends_early_changes_nothing(
 
 def test_a_file_takes_no_streaks_id(anna: Person, where: str, upload: Upload, api_record: Record) -> None:
     """Whose bytes a streak's id is of the survey's nights say; a labeller's file is known by its content."""
-    streak = "strkid6740938304150099_pid674093830415"
+    streak = "strkid6740938304150098_pid674093830415"
     upload([(f"{streak}_scimref.jpg", ONE)])
     (item,) = anna.ask("GET", f"{where}/items")["items"]
     assert item["cutout"] in item["picture"]

@@ -61,20 +61,29 @@ def in_parcels(files: Sequence[File]) -> Iterator[list[File]]:
     yield parcel
 
 
+def night_of_file(file: File, night: str | None) -> str:
+    """The night of a file of the layout, or of an archive; `night` says whose it is where that is given.
+
+    Raises InvalidRequest for a file that does not tell its night.
+    """
+    if night is not None:
+        return night
+    if kind_of(file.name) is FileKind.ARCHIVE:
+        return _night_of_archive(file.path)
+    own = night_in(f"{file.path.resolve().parent.name}/{file.name}")
+    if own is None:
+        raise InvalidRequest(f"{file.path} does not tell its night; say it with --night 20180927")
+    return own
+
+
 def _take(found: NightFiles, file: File, night: str | None) -> None:
     kind = kind_of(file.name)
     if kind is FileKind.LITTER:
         return
-    if kind is FileKind.ARCHIVE:
-        own: str | None = night or _night_of_archive(file.path)
-    elif kind in _TAKEN:
-        own = night or night_in(f"{file.path.resolve().parent.name}/{file.name}")
-        if own is None:
-            raise InvalidRequest(f"{file.path} does not tell its night; say it with --night 20180927")
-    else:
+    if kind is not FileKind.ARCHIVE and kind not in _TAKEN:
         found.left_out.append(file.name)
         return
-    found.by_night.setdefault(str(own), []).append(file)
+    found.by_night.setdefault(night_of_file(file, night), []).append(file)
 
 
 def _night_of_archive(archive: Path) -> str:

@@ -2,18 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
 
 from api.label_items import picture_of
 from api.labelling_access import DatasetSeen
-from api.services import Operator, Services, ServicesOf
-from core.errors import InvalidRequest, NotFound
-from core.instrument import DEFAULT_INSTRUMENT
-from core.job import Item
+from api.services import Services, ServicesOf
+from core.errors import NotFound
 from core.label_queue import Order, QueueKind, Wanted, in_order
 from core.model_card import VERSION, ModelCard
-from cutouts.names import instrument_of
 from storage.label_candidates import read_candidates, read_scores
 
 router = APIRouter(prefix="/v1/projects/{pid}/datasets/{did}", tags=["labelling"])
@@ -50,20 +47,6 @@ class Queue(BaseModel):
     total: int
     unscored: int
     items: list[QueueItem]
-
-
-class WantedScores(BaseModel):
-    """Whose scores are wanted."""
-
-    model_config = ConfigDict(extra="forbid")
-    version: str = Field(pattern=VERSION.pattern)
-
-
-class AcceptedScores(BaseModel):
-    """The job, and how many items it scores."""
-
-    job: str
-    items: int
 
 
 class ItemScores(BaseModel):
@@ -108,30 +91,6 @@ def list_item_scores(
     card_of(services, version)
     items = list(services.record.label_datasets.items(found.dataset))
     return ItemScores(version=version, scores=read_scores(services.record, items, version))
-
-
-@router.post("/score", status_code=202)
-def score_items(
-    wanted: WantedScores, response: Response, services: ServicesOf, caller: Operator, found: DatasetSeen
-) -> AcceptedScores:
-    """Submit the items that a version has not scored as a job, but those of other instruments.
-
-    Raises InvalidRequest where there are none.
-    """
-    record = services.record
-    items = list(record.label_datasets.items(found.dataset))
-    cutouts = {item.cutout for item in items if instrument_of(item.cutout) == DEFAULT_INSTRUMENT}
-    done = {cutout for cutout, _ in record.outcomes.existing(cutouts, [wanted.version])}
-    known = record.cutouts.known(sorted(cutouts - done))
-    if not known:
-        raise InvalidRequest(f"{wanted.version} has looked at every item; expected some that it has not")
-    job = services.submitter.submit_score(
-        [Item(cutout, cutout, at.sha256, at.reference) for cutout, at in known.items()],
-        owner=caller.name,
-        models=(wanted.version,),
-    )
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return AcceptedScores(job=job.id, items=job.items)
 
 
 def card_of(services: Services, version: str) -> ModelCard:

@@ -3,17 +3,15 @@
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Query, Request, Response
 
-from api.labelling_access import DatasetLabelled, DatasetSeen
+from api.labelling_access import DatasetLabelled
 from api.project_view import dataset_views
-from api.routes.label_queue import AskedQueue, WantedScores, score_items
-from api.services import Operator, ServicesOf
+from api.routes.label_queue import AskedQueue
+from api.services import ServicesOf
 from api.web.rendering import page
 from core.label_queue import QueueKind
 from core.legacy import is_legacy
-from core.model_card import VERSION
 from core.project import Project
 from storage.record import Record
 
@@ -59,19 +57,8 @@ def label(
         kinds=QUEUES,
         versions=_versions(record, project),
         mine=mine,
+        in_production=asked.version in record.models.production(),
     )
-
-
-@router.post("/projects/{pid}/datasets/{did}/score")
-def score(
-    services: ServicesOf,
-    caller: Operator,
-    found: DatasetSeen,
-    version: Annotated[str, Form(pattern=VERSION.pattern, max_length=64)],
-) -> Response:
-    """Have the items scored that a network has not scored, and go to the job."""
-    accepted = score_items(WantedScores(version=version), Response(), services, caller, found)
-    return RedirectResponse(f"/jobs/{accepted.job}", 303)
 
 
 def _versions(record: Record, project: Project) -> list[str]:

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from core.outcome import Outcome
 from storage.record import Record
 from tests.api.server import ApiServer
+from tests.api.versions import RB
 from tests.api.web.chromium import Visit
 from tests.api.web.conftest import PASSWORD, Enter
 from tests.api.web.hand import Hand
@@ -253,14 +254,13 @@ def test_a_picture_that_can_not_be_shown_says_so(
 
 
 def test_what_a_network_has_not_scored_is_told_and_an_operator_submits_it(
-    visit: Visit, project: LabelProject, api: ApiServer, api_record: Record, cutouts: list[Simulated]
+    visit: Visit, project: LabelProject, api: ApiServer
 ) -> None:
-    fill(project, api_record, cutouts[:3])
     project.add_cutouts({"new.jpg": jpeg(650)})
     project.add_member("web-operator")
-    page = visit.open(f"{project.page}?version={VERSION}")
-    expect(page.locator("[data-unscored]")).to_contain_text(f"Pictures without a score by {VERSION}: 1")
+    page = visit.open(f"{project.page}?version={RB}")
+    expect(page.locator("[data-unscored]")).to_contain_text(f"Pictures without a score by {RB}: 1")
     page.get_by_role("button", name="Score them").click()
     page.wait_for_url("**/jobs/*")
     job = api.ask("GET", f"/v1/jobs/{page.url.rpartition('/')[2]}").json()
-    assert (job["items"], job["versions"]) == (1, [VERSION])
+    assert (job["items"], RB in job["versions"]) == (1, True)

@@ -63,11 +63,13 @@ def take_tonight(page: Page, url: str) -> None:
 
 
 def take_labelling(page: Page, url: str) -> None:
-    """A project of the sample night's cutouts, which two people label: the grid, one by one, agreement."""
+    """A project of the sample night's cutouts, which two people label: its pages, the grid, agreement."""
     project, dataset, names = labelled_project(page.request, url)
     with TRUTH.open(encoding="utf-8") as file:
         real = {Path(row["file"]).name for row in csv.DictReader(file) if row["rb"] == "1"}
     label = f"{url}/projects/{project}/datasets/{dataset}/label"
+    take(page, f"{url}/projects/{project}", "site-project")
+    take(page, f"{url}/projects/{project}/datasets/{dataset}", "site-label-dataset")
     take(page, f"{label}?mode=single", "site-label-single")
     take(page, f"{url}/projects/{project}/agreement", "site-agreement")
     page.goto(label, wait_until="load")
@@ -97,7 +99,9 @@ def labelled_project(request: APIRequestContext, url: str) -> tuple[str, str, di
     dataset = str(ask("POST", f"/v1/projects/{project}/datasets", name="2018-11-06")["id"])
     base = f"/v1/projects/{project}/datasets/{dataset}"
     ask("POST", f"{base}/items", filter="has rb")
-    queue = ask("GET", f"{base}/queue?order=low&version=rb@3")["items"]
+    stages = {model["version"]: model["stage"] for model in ask("GET", "/v1/models")["models"]}
+    network = next(v for v, stage in stages.items() if stage == "production" and v.startswith("rb@"))
+    queue = ask("GET", f"{base}/queue?order=low&version={network}")["items"]
     for n, name in enumerate(("anna", "ben")):
         password = secrets.token_urlsafe(16)
         ask("POST", "/v1/users", name=name, password=password, role="labeller")

@@ -58,11 +58,12 @@ class FlowerSecrets(BaseModel):
 
 
 class Secrets(BaseModel):
-    """`secrets.json`, in the shape that the predecessor published; the last three are ours and optional."""
+    """`secrets.json`, in the shape that the predecessor published; the last four are ours and optional."""
 
     model_config = ConfigDict(extra="ignore")
     database: DatabaseSecrets
     kowalski: Account = Account()
+    depot: Account = Field(Account(), description="of web servers that nights are fetched from")
     redis_password: SecretStr | None = None
     flower: FlowerSecrets | None = None
     metrics_token: SecretStr | None = Field(None, description="by which a collector may read metrics")

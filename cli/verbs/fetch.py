@@ -2,23 +2,34 @@
 
 import argparse
 import dataclasses
+import hashlib
+from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 from cli.actions import add_action
 from cli.connection import connect
+from cli.depot import Depot, DepotIntake
+from cli.depot.server import Limits
 from cli.exit_codes import Exit
+from cli.kept_lines import KeptLines
 from cli.kowalski import Intake, Kowalski, Progress, ProgressFile, asked_filter
 from cli.output import emit, say
 from cli.tables import count
+from cli.verbs.watch import Told
 from cli.watching import ProgressLine
+from core.errors import InvalidRequest
 from core.settings import load_settings
+from cutouts.nights import is_night
 
 _NAMED = 20
+_NIGHTS_BACK = 2
+_MOST_PARALLEL = 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add where from, and what."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="kowalski")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="kowalski | depot")
     kowalski = add_action(
         actions, "kowalski", "candidates with their difference stamps; goes on where it was broken off"
     )
@@ -35,10 +46,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kowalski.add_argument(
         "--write-back", action="store_true", help="wait for the scores, and have Kowalski note them"
     )
+    depot = add_action(actions, "depot", "nights from a web server's folders: listings and .tar.gz")
+    depot.add_argument("url", metavar="URL", help="the folder that stamps/ and meta/ are in")
+    depot.add_argument(
+        "--night",
+        action="append",
+        default=[],
+        metavar="20180927",
+        help="default: today's (UTC) and two before",
+    )
+    depot.add_argument(
+        "--parallel", type=int, default=4, metavar="N", help="files that are fetched at a time"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fetch; exit 3 when something of a candidate could not be taken."""
+    """Fetch; exit 3 when something could not be taken."""
+    return _depot(args) if args.action == "depot" else _kowalski(args)
+
+
+def _depot(args: argparse.Namespace) -> int:
+    """Fetch nights; what is refused or can't be had is named, and tried again by the next call."""
+    nights = _nights(args.night)
+    if not 1 <= args.parallel <= _MOST_PARALLEL:
+        raise InvalidRequest(f"--parallel {args.parallel}; expected 1 to {_MOST_PARALLEL}")
+    settings, told = load_settings(), Told()
+    limits = Limits(settings.limits.upload_bytes, settings.limits.fetch_timeout_s)
+    client = connect(args.server)
+    with closing(Depot(args.url, settings.secrets.depot, limits, parallel=args.parallel)) as depot:
+        name = hashlib.sha256(f"{client.url} {depot.url}".encode()).hexdigest()[:32]
+        folder = settings.state_dir / "depot"
+        with KeptLines(folder / f"{name}.jsonl", "fetches from this depot") as kept:
+            intake = DepotIntake(depot, client, kept, spool=folder / name, parallel=args.parallel)
+            for night in nights:
+                for fetched in intake.take(night):
+                    told.take(fetched.delivered, fetched.fault)
+    if args.json:
+        emit({"source": depot.url, "nights": nights, **dataclasses.asdict(told)})
+    else:
+        print(
+            f"{', '.join(nights)}: {count(told.files, 'file')}, "
+            f"{count(told.submitted, 'cutout')} to be scored"
+        )
+    return Exit.REJECTIONS if told.faults_count else Exit.OK
+
+
+def _nights(named: Sequence[str]) -> list[str]:
+    """The nights to be fetched, those that began last included: depots are filled days later."""
+    wrong = next((night for night in named if not is_night(night)), None)
+    if wrong is not None:
+        raise InvalidRequest(f"night {wrong[:40]!r}; expected a date as 20180927")
+    today = datetime.now(UTC).date()
+    return list(named) or [f"{today - timedelta(days=n):%Y%m%d}" for n in range(_NIGHTS_BACK, -1, -1)]
+
+
+def _kowalski(args: argparse.Namespace) -> int:
     settings = load_settings()
     archive = settings.kowalski.model_copy(update={"catalog": args.catalog} if args.catalog else {})
     query = asked_filter(archive, night=args.night, cone=args.cone, find=args.find)

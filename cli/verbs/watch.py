@@ -51,6 +51,13 @@ class Told:
             joined = answer["metadata"]["joined"] + answer["ades"]["joined"]
             say(told + (f", metadata of {joined:,} joined" if joined else ""))
 
+    def take(self, delivered: Delivered | None, fault: dict[str, Any] | None) -> None:
+        """Count what came, or name what did not."""
+        if delivered is not None:
+            self.add(delivered)
+        if fault is not None:
+            self._fault(fault)
+
     def _fault(self, fault: dict[str, Any]) -> None:
         self.faults_count += 1
         if len(self.faults) < _NAMED:
@@ -106,7 +113,7 @@ def _watch(client: Client, folder: WatchedFolder, sent: SentFiles, args: argpars
         try:
             complete = folder.complete(sent, now=time.monotonic())
             for delivered in deliver(client, complete, night=args.night):
-                sent.add(delivered.files)
+                sent.note(delivered.files)
                 told.add(delivered)
             was_away = False
         except Unavailable as error:

@@ -63,7 +63,7 @@ def test_what_was_sent_is_known_to_the_next_process_and_other_bytes_are_not(
     place.write_bytes(JPEG)
     folder.complete((), now=0)
     with SentFiles(tmp_path / "sent.jsonl") as sent:
-        sent.add(folder.complete(sent, now=9))
+        sent.note(folder.complete(sent, now=9))
         with pytest.raises(Conflict, match="another process watches"), SentFiles(tmp_path / "sent.jsonl"):
             pass
     with (tmp_path / "sent.jsonl").open("a", encoding="utf-8") as torn:

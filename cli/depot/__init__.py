@@ -1,6 +1,6 @@
 """Depots: nights in folders of a web server, listed or as tarballs, fetched and ingested."""
 
 from cli.depot.intake import DepotIntake, Fetched
-from cli.depot.server import Depot
+from cli.depot.opened import nights_or_latest, opened_depot
 
-__all__ = ["Depot", "DepotIntake", "Fetched"]
+__all__ = ["DepotIntake", "Fetched", "nights_or_latest", "opened_depot"]

@@ -75,8 +75,11 @@ class DepotIntake:
                 yield Fetched(fault={"name": path, "reason": reason, "detail": str(came)})
             elif came is not None:
                 by_place[self._place(path)] = (path, came)
-        files = [Seen.of(File(path, place)) for place, (path, _) in by_place.items()]
-        for delivered in deliver(self._client, [seen for seen in files if seen is not None], night=night):
+        files = [seen for place, (path, _) in by_place.items() if (seen := Seen.of(File(path, place)))]
+        for early in (seen for seen in files if not seen.ends_well()):
+            detail = f"{early.size} bytes that end early; it is fetched again by the next call"
+            yield Fetched(fault={"name": early.file.name, "reason": "incomplete", "detail": detail})
+        for delivered in deliver(self._client, [seen for seen in files if seen.ends_well()], night=night):
             self._kept.add(self._key(*by_place[seen.file.path]) for seen in delivered.files)
             for seen in delivered.files:
                 seen.file.path.unlink()

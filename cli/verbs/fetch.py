@@ -2,29 +2,20 @@
 
 import argparse
 import dataclasses
-import hashlib
-from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 
 from cli.actions import add_action
 from cli.connection import connect
-from cli.depot import Depot, DepotIntake
-from cli.depot.server import Limits
+from cli.depot import nights_or_latest, opened_depot
 from cli.exit_codes import Exit
-from cli.kept_lines import KeptLines
 from cli.kowalski import Intake, Kowalski, Progress, ProgressFile, asked_filter
 from cli.output import emit, say
 from cli.tables import count
 from cli.verbs.watch import Told
 from cli.watching import ProgressLine
-from core.errors import InvalidRequest
 from core.settings import load_settings
-from cutouts.nights import is_night
 
 _NAMED = 20
-_NIGHTS_BACK = 2
-_MOST_PARALLEL = 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,37 +58,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _depot(args: argparse.Namespace) -> int:
     """Fetch nights; what is refused or can't be had is named, and tried again by the next call."""
-    nights = _nights(args.night)
-    if not 1 <= args.parallel <= _MOST_PARALLEL:
-        raise InvalidRequest(f"--parallel {args.parallel}; expected 1 to {_MOST_PARALLEL}")
-    settings, told = load_settings(), Told()
-    limits = Limits(settings.limits.upload_bytes, settings.limits.fetch_timeout_s)
-    client = connect(args.server)
-    with closing(Depot(args.url, settings.secrets.depot, limits, parallel=args.parallel)) as depot:
-        name = hashlib.sha256(f"{client.url} {depot.url}".encode()).hexdigest()[:32]
-        folder = settings.state_dir / "depot"
-        with KeptLines(folder / f"{name}.jsonl", "fetches from this depot") as kept:
-            intake = DepotIntake(depot, client, kept, spool=folder / name, parallel=args.parallel)
-            for night in nights:
-                for fetched in intake.take(night):
-                    told.take(fetched.delivered, fetched.fault)
+    nights, told = nights_or_latest(args.night), Told()
+    with opened_depot(args.url, connect(args.server), load_settings(), parallel=args.parallel) as intake:
+        for night in nights:
+            for fetched in intake.take(night):
+                told.take(fetched.delivered, fetched.fault)
     if args.json:
-        emit({"source": depot.url, "nights": nights, **dataclasses.asdict(told)})
+        emit({"source": args.url, "nights": nights, **dataclasses.asdict(told)})
     else:
-        print(
-            f"{', '.join(nights)}: {count(told.files, 'file')}, "
-            f"{count(told.submitted, 'cutout')} to be scored"
-        )
-    return Exit.REJECTIONS if told.faults_count else Exit.OK
-
-
-def _nights(named: Sequence[str]) -> list[str]:
-    """The nights to be fetched, those that began last included: depots are filled days later."""
-    wrong = next((night for night in named if not is_night(night)), None)
-    if wrong is not None:
-        raise InvalidRequest(f"night {wrong[:40]!r}; expected a date as 20180927")
-    today = datetime.now(UTC).date()
-    return list(named) or [f"{today - timedelta(days=n):%Y%m%d}" for n in range(_NIGHTS_BACK, -1, -1)]
+        print(f"{', '.join(nights)}: {told.sentence}")
+    return told.status
 
 
 def _kowalski(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from cli.caller import from_caller
 from cli.client import Client
 from cli.connection import connect
+from cli.depot import nights_or_latest, opened_depot
 from cli.exit_codes import Exit
 from cli.output import emit, say
 from cli.tables import count
@@ -18,6 +19,8 @@ from core.settings import load_settings
 from cutouts.nights import is_night
 
 _NAMED = 1000
+_EVERY_S = 2.0
+_DEPOT_EVERY_S = 30.0
 
 
 @dataclass
@@ -58,6 +61,16 @@ class Told:
         if fault is not None:
             self._fault(fault)
 
+    @property
+    def sentence(self) -> str:
+        """In numbers."""
+        return f"{count(self.files, 'file')}, {count(self.submitted, 'cutout')} to be scored"
+
+    @property
+    def status(self) -> Exit:
+        """With which the verb ends."""
+        return Exit.REJECTIONS if self.faults_count else Exit.OK
+
     def _fault(self, fault: dict[str, Any]) -> None:
         self.faults_count += 1
         if len(self.faults) < _NAMED:
@@ -67,7 +80,9 @@ class Told:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder, and when a file is complete."""
-    parser.add_argument("folder", metavar="DIR", help="in which cutouts, tables and ADES documents appear")
+    parser.add_argument(
+        "folder", metavar="DIR | URL", help="where a night's files appear; a depot's URL is fetched from"
+    )
     parser.add_argument("--night", metavar="20180927", help="of files whose names don't tell it")
     parser.add_argument(
         "--settle", type=float, default=5.0, metavar="SECONDS", help="a whole file is the same for as long"
@@ -79,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="a file that ends early is sent as it is after as long without a change",
     )
-    parser.add_argument("--every", type=float, default=2.0, metavar="SECONDS", help="between two looks")
+    parser.add_argument("--every", type=float, metavar="SECONDS", help="between two looks: 2, at a depot 30")
     parser.add_argument(
         "--until-idle", type=float, metavar="SECONDS", help="end when nothing has come for as long"
     )
@@ -89,8 +104,38 @@ def run(args: argparse.Namespace) -> int:
     """Watch until interrupted, or idle; exit 3 when something was refused or could not be joined."""
     if args.night is not None and not is_night(args.night):
         raise InvalidRequest(f"night {args.night[:40]!r}; expected a date as 20180927")
-    if min(args.settle, args.stalled, args.every) < 0:
+    if min(args.settle, args.stalled, args.every or 0, args.until_idle or 0) < 0:
         raise InvalidRequest("a negative number of seconds; expected 0 or more")
+    told = _watch_depot(args) if "://" in args.folder else _watch_folder(args)
+    if args.json:
+        emit(asdict(told))
+    else:
+        print(told.sentence)
+    return told.status
+
+
+def _watch_depot(args: argparse.Namespace) -> Told:
+    """Fetch what is new at a depot, again and again."""
+    told, every_s, busy_at = Told(), args.every or _DEPOT_EVERY_S, time.monotonic()
+    named: set[str] = set()
+    with opened_depot(args.folder, connect(args.server), load_settings()) as intake:
+        while True:
+            try:
+                for night in nights_or_latest([args.night] if args.night else []):
+                    for fetched in intake.take(night):
+                        busy_at = time.monotonic()
+                        if fetched.fault is None or str(fetched.fault) not in named:
+                            told.take(fetched.delivered, fetched.fault)
+                        named |= {str(fetched.fault)}
+            except Unavailable as error:
+                say(f"{error}; trying again")
+                busy_at = time.monotonic()
+            if args.until_idle is not None and time.monotonic() - busy_at >= args.until_idle:
+                return told
+            time.sleep(every_s)
+
+
+def _watch_folder(args: argparse.Namespace) -> Told:
     place = from_caller(args.folder).resolve()
     if not place.is_dir():
         raise NotFound(f"{place}: no such folder; expected the one in which a night's files appear")
@@ -99,12 +144,7 @@ def run(args: argparse.Namespace) -> int:
     folder = WatchedFolder(place, settle_s=args.settle, stalled_s=args.stalled)
     with SentFiles(load_settings().state_dir / "watch" / f"{name}.jsonl") as sent:
         say(f"watching {place}")
-        told = _watch(client, folder, sent, args)
-    if args.json:
-        emit(asdict(told))
-    else:
-        print(f"{count(told.files, 'file')}, {count(told.submitted, 'cutout')} to be scored")
-    return Exit.REJECTIONS if told.faults_count else Exit.OK
+        return _watch(client, folder, sent, args)
 
 
 def _watch(client: Client, folder: WatchedFolder, sent: SentFiles, args: argparse.Namespace) -> Told:
@@ -124,4 +164,4 @@ def _watch(client: Client, folder: WatchedFolder, sent: SentFiles, args: argpars
             busy_at = time.monotonic()
         elif args.until_idle is not None and time.monotonic() - busy_at >= args.until_idle:
             return told
-        time.sleep(args.every)
+        time.sleep(_EVERY_S if args.every is None else args.every)

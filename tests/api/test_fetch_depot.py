@@ -195,6 +195,30 @@ def test_what_can_not_be_had_is_named_and_the_rest_is_taken(
         assert "expected one that ends" in found["error"]
 
 
+def test_a_depot_is_watched_and_a_file_that_is_still_written_there_is_fetched_again(
+    run: Run, api: ApiServer, api_record: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids, stamps, _ = files_of(1604, range(3))
+    name = f"{ids[1]}_scimref.jpg"
+    site, folder = Site(), "/stamps/stamps_20210524/"
+    site.put(folder, stamps)
+    whole, half = site[folder + name], guarded(body(stamps[name][:500]))
+    asked: list[str] = []
+
+    def growing(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        (half if len(asked) < 3 else whole)(handler)
+
+    site[folder + name] = growing
+    with web_server(site) as (url, _):
+        wanted = ["--night", "20210524", "--every", "0.1", "--until-idle", "1"]
+        assert main(["--server", api.url, "--json", "watch", url, *wanted]) == 3
+    found = json.loads(capsys.readouterr().out)
+    assert [fault["reason"] for fault in found["faults"]] == ["incomplete"]
+    assert submitted(api_record, found) == ids
+    assert len(asked) == 3
+
+
 def test_without_a_night_today_and_two_nights_before_are_looked_at(run: Run) -> None:
     with web_server(Site()) as (url, asked):
         code, found, _ = run(url)

@@ -40,7 +40,9 @@ VERBS: dict[str, Verb] = {
     "jobs": Verb("cli.verbs.jobs", "list, show, watch, pause, resume, rank or cancel jobs"),
     "results": Verb("cli.verbs.results", "scores as a file: results export [--job ID | --filter FILTER]"),
     "nights": Verb("cli.verbs.nights", "ingest nights with their metadata; list them, show what is missing"),
-    "watch": Verb("cli.verbs.watch", "a folder or depot where a night's files appear: each is sent once it is whole"),
+    "watch": Verb(
+        "cli.verbs.watch", "a folder or depot where a night's files appear: each is sent once it is whole"
+    ),
     "fetch": Verb("cli.verbs.fetch", "from elsewhere: fetch kowalski --night NIGHT | fetch depot URL"),
     "import": Verb("cli.verbs.imports", "a predecessor's record: import deepstreaks MONGO_URI"),
     "models": Verb("cli.verbs.models", "the registry of networks: promote, import, export, set thresholds…"),

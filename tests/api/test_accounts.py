@@ -104,8 +104,8 @@ def test_a_token_with_a_scope_neither_outlives_itself_nor_touches_others(api: Ap
 
 
 def test_a_viewer_sees_and_may_not_submit_or_cancel(api: ApiServer, api_record: Record) -> None:
-    api_record.accounts.add("vera", "a password", "viewer")
-    token = api.log_in("vera", "a password")
+    api_record.accounts.add("accounts-viewer", "a password", "viewer")
+    token = api.log_in("accounts-viewer", "a password")
     assert api.ask("GET", "/v1/jobs", token=token).status_code == 200
     refused = api.ask("POST", "/v1/jobs/score", token=token, files={"files": ("a.jpg", jpeg())})
     assert refused.status_code == 403

@@ -28,7 +28,8 @@ def sha256_of(data: bytes) -> str:
 def test_what_is_put_is_what_is_got(api: ApiServer, worker: str, size: int) -> None:
     data = os.urandom(size)
     path = f"/v1/blobs/{sha256_of(data)}"
-    assert api.ask("HEAD", path, token=worker).status_code == 404
+    if size:  # of no bytes there is one blob, whoever has put it
+        assert api.ask("HEAD", path, token=worker).status_code == 404
     for _ in range(2):
         assert api.ask("PUT", path, token=worker, data=data).status_code == 204
     assert api.ask("HEAD", path, token=worker).status_code == 200

@@ -47,14 +47,14 @@ def lease_of(record: Record, job: str) -> TrainingLease:
 
 
 def test_a_training_is_accepted_with_the_recipes_numbers_where_none_came(api: ApiServer) -> None:
-    wanted = {"classifier": "sl", "dataset": "sl-2018.9", "recipe": "2018", "from": "sl@1"}
+    wanted = {"classifier": "sl", "dataset": "sl-2018.9", "recipe": "2018", "from": "sl@2"}
     answer = api.ask("POST", "/v1/jobs/train", json=wanted)
     assert answer.status_code == 202, answer.text
     job = api.ask("GET", answer.headers["Location"]).json()
     assert (job["kind"], job["state"], job["items"]) == ("train", "accepted", 0)
     request = job["training"]["request"]
     assert (request["epochs"], request["batch_size"], request["architecture"]) == (20, 32, "vgg6")
-    assert request["start_from"] == "sl@1"
+    assert request["start_from"] == "sl@2"
     assert (job["training"]["doing"], job["training"]["version"]) == ("waiting", None)
 
 
@@ -64,7 +64,7 @@ def test_a_training_is_accepted_with_the_recipes_numbers_where_none_came(api: Ap
         ({"dataset": "nonsense"}, "dataset is 'nonsense'; expected one of"),
         ({"classifier": "kd"}, "classifier is 'kd'; expected one of rb, sl"),
         ({"architecture": "vgg16"}, "architecture is 'vgg16'; expected one of"),
-        ({"from": "sl@1"}, "sl@1 is a vgg6 for sl; a training of vgg6 for rb can't start from it"),
+        ({"from": "sl@2"}, "sl@2 is a vgg6 for sl; a training of vgg6 for rb can't start from it"),
         ({"from": "rb@99"}, "there is no version 'rb@99' to start from"),
         ({"epochs": 0}, "epochs"),
         ({"batch_size": -1}, "batch_size"),

@@ -236,7 +236,7 @@ def _worker(
 ) -> Iterator[Child]:
     """A worker on a host, by an invitation of its own."""
     file = folder / f"{host}.invitation"
-    with Admission(settings, service.record) as admission:
+    with Admission(settings, service.record.gateway) as admission:
         admission.invite(note=host, days=1).write(file)
     command = (sys.executable, "-m", "bench.grey_worker", str(file), str(folder / host))
     env = {name: value for name, value in os.environ.items() if not name.startswith("DA_")}

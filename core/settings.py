@@ -196,6 +196,9 @@ class Settings(BaseSettings):
         description="addresses or networks of reverse proxies, whose word on a client's address and scheme"
         " (X-Forwarded-For, -Proto) is taken; '*' for anybody's",
     )
+    behind_gateway: bool = Field(
+        False, description="other hosts reach mongo_url and redis_url at `listen_name`, through the gateway"
+    )
     flower_port: int = Field(5555, ge=0, le=65535)
     shipped: Shipped = Field(
         "best",

@@ -15,7 +15,6 @@ from redis.exceptions import RedisError
 from cli.hosts.invitation import AUTHORITY, CERTIFICATE, SHARED_SCORING, SHARED_SECTIONS, Invitation
 from cli.local.authority import Authority
 from cli.local.guests import Guest, GuestBook, password_sha256
-from cli.local.record import ServiceRecord
 from cli.local.secrets import ensure_secrets, given_secrets
 from cli.local.servers import embedded_mongo, embedded_redis
 from core.errors import Misconfigured, NotFound, Unavailable
@@ -36,22 +35,22 @@ class Admission:
 
     Parameters
     ----------
-    record : of the running service; raises Unavailable where its embedded servers are on loopback alone.
+    gateway : `NAME:PORT` of the running service; raises Unavailable for none where its servers need one.
     """
 
-    def __init__(self, settings: Settings, record: ServiceRecord) -> None:
-        self._settings, self._gateway = settings, record.gateway
+    def __init__(self, settings: Settings, gateway: str) -> None:
+        self._settings, self._gateway = settings, gateway
+        self._guards_mongo = settings.mongo_url is None or settings.behind_gateway
+        self._guards_redis = settings.redis_url is None or settings.behind_gateway
         self._state_dir = settings.state_dir.absolute()
         self._book = GuestBook(self._state_dir)
-        own = settings.mongo_url is None or settings.redis_url is None or _is_local(settings.blobs)
+        own = self._guards_mongo or self._guards_redis or _is_local(settings.blobs)
         if own and not self._gateway:
             raise Unavailable(
                 "the service listens on this machine only; start it with ./streaks up --listen ADDRESS, "
                 "an address that the other hosts reach"
             )
-        found = ensure_secrets(self._state_dir, given=given_secrets(settings))
-        self._mongo_url = _given(settings.mongo_url) or embedded_mongo(self._state_dir, found).url
-        self._redis_url = _given(settings.redis_url) or embedded_redis(self._state_dir, found).url
+        self._mongo_url, self._redis_url = _servers(settings)
         self._database = connect(self._mongo_url, settings.mongo_database)
 
     def __enter__(self) -> Self:
@@ -66,7 +65,8 @@ class Admission:
     def own_servers(self) -> list[str]:
         """The settings that name servers of one's own, where an invitation holds the service's account."""
         given = {"DA_MONGO_URL": self._settings.mongo_url, "DA_REDIS_URL": self._settings.redis_url}
-        named = [setting for setting, url in given.items() if url is not None]
+        guarded = {"DA_MONGO_URL": self._guards_mongo, "DA_REDIS_URL": self._guards_redis}
+        named = [setting for setting, url in given.items() if url is not None and not guarded[setting]]
         return named + ["DA_BLOB_URL"] * (urlsplit(self._settings.blobs).password is not None)
 
     def invite(self, *, note: str, days: float) -> Invitation:
@@ -78,7 +78,8 @@ class Admission:
             (self._settings.mongo_url, "DA_MONGO_URL"),
             (self._settings.redis_url, "DA_REDIS_URL"),
         ):
-            _refuse_loopback(given, setting)
+            if not self._settings.behind_gateway:
+                _refuse_loopback(given, setting)
         name = f"guest_{secrets.token_hex(5)}"
         password = secrets.token_urlsafe(24)
         expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
@@ -118,9 +119,9 @@ class Admission:
             raise NotFound(f"no invitation of {name!r}; there are: {known}")
         try:
             GuestRepository(self._database).dismiss(name)
-            if self._settings.mongo_url is None:
+            if self._guards_mongo:
                 _drop_user(self._database, name)
-            if self._settings.redis_url is None:
+            if self._guards_redis:
                 with Redis.from_url(self._redis_url, socket_timeout=5) as client:
                     client.execute_command("ACL", "DELUSER", name)
         except (PyMongoError, RedisError, OSError) as error:
@@ -141,7 +142,7 @@ class Admission:
         return str(mark["mark"])
 
     def _mongo_account(self, name: str, password: str) -> str:
-        if self._settings.mongo_url is not None:
+        if not self._guards_mongo:
             return self._mongo_url
         grant_guests(self._database)
         database = self._settings.mongo_database
@@ -151,7 +152,7 @@ class Admission:
         return f"mongodb://{name}:{password}@{self._next_port(1)}/?{options}&{tls}"
 
     def _redis_account(self, name: str, password: str) -> str:
-        if self._settings.redis_url is not None:
+        if not self._guards_redis:
             return self._redis_url
         guest = Guest(name, "", datetime.now(UTC), password_sha256(password))
         with Redis.from_url(self._redis_url, socket_timeout=5) as client:
@@ -163,6 +164,18 @@ class Admission:
     def _next_port(self, offset: int) -> str:
         name, _, port = self._gateway.rpartition(":")
         return f"{name}:{int(port) + offset}"
+
+
+def _servers(settings: Settings) -> tuple[str, str]:
+    """The URLs of MongoDB and Redis by which the service itself reaches them."""
+    if settings.mongo_url is not None and settings.redis_url is not None:
+        return settings.required_mongo_url(), settings.required_redis_url()
+    state_dir = settings.state_dir.absolute()
+    found = ensure_secrets(state_dir, given=given_secrets(settings))
+    return (
+        _given(settings.mongo_url) or embedded_mongo(state_dir, found).url,
+        _given(settings.redis_url) or embedded_redis(state_dir, found).url,
+    )
 
 
 def grant_guests(database: Mongo) -> None:

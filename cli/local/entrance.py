@@ -59,6 +59,13 @@ class Entrance:
                 )
         return cls(settings.listen, name, settings.listen_port)
 
+    @staticmethod
+    def named(settings: Settings) -> str:
+        """`NAME:PORT`, as the settings alone say it; raises Misconfigured where they name no host."""
+        if not settings.listen_name:
+            raise Misconfigured("DA_LISTEN_NAME is not set; expected what other hosts call this one")
+        return f"{bracketed(settings.listen_name)}:{settings.listen_port}"
+
     @property
     def known_as(self) -> str:
         """`NAME:PORT`, as other hosts reach it."""

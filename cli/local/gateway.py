@@ -24,6 +24,7 @@ from cli.local.ports import LOOPBACK
 CHUNK = 256 * 1024
 HANDSHAKE_S = 15.0
 SILENT_S = 30  # a host whose network is gone is noticed after this time
+Target = Callable[[], tuple[str, int]]
 _log = logging.getLogger("gateway")
 
 
@@ -44,8 +45,8 @@ class Gateway:
         self._context.load_verify_locations(state_dir / "tls" / "authority.crt")
         self._context.verify_mode = ssl.CERT_REQUIRED
 
-    async def listen(self, port: int, target: Callable[[], int]) -> asyncio.Server:
-        """Pass what comes in at `port` on to the loopback port `target()`; raises OSError for a taken one."""
+    async def listen(self, port: int, target: Target) -> asyncio.Server:
+        """Pass what comes in at `port` on to the host and port `target()`; raises OSError for a taken one."""
         return await asyncio.start_server(
             partial(self._connected, target),
             self._address,
@@ -57,7 +58,7 @@ class Gateway:
         )
 
     async def _connected(
-        self, target: Callable[[], int], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, target: Target, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         with suppress(OSError):
             try:
@@ -72,11 +73,11 @@ class Gateway:
 
 
 async def _pass_on(
-    target: Callable[[], int], reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left_s: float
+    target: Target, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left_s: float
 ) -> None:
     """Copy both ways until one side has ended, or the time is over."""
     try:
-        inner_reader, inner_writer = await asyncio.open_connection(LOOPBACK, target(), limit=CHUNK)
+        inner_reader, inner_writer = await asyncio.open_connection(*target(), limit=CHUNK)
     except (OSError, ValueError) as error:
         _log.warning("a server behind the gateway does not answer: %s", error)
         return
@@ -120,9 +121,14 @@ def _notice_silence(connection: socket.socket) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def _port_in(file: Path) -> int:
-    """The port that an embedded server keeps there: it may move between two of its starts."""
-    return int(file.read_text("ascii"))
+def _embedded(file: Path) -> tuple[str, int]:
+    """Where an embedded server is, by the port that it keeps there: it may move between two of its starts."""
+    return LOOPBACK, int(file.read_text("ascii"))
+
+
+def server_at(host: str, port: int) -> Target:
+    """A server that stays where it is."""
+    return lambda: (host, port)
 
 
 async def _serve(args: argparse.Namespace) -> None:
@@ -130,7 +136,12 @@ async def _serve(args: argparse.Namespace) -> None:
     gateway = Gateway(args.address, state_dir)
     for name in ("mongo", "redis"):
         if (port := getattr(args, name)) is not None:
-            await gateway.listen(port, partial(_port_in, state_dir / name / "port"))
+            await gateway.listen(port, partial(_embedded, state_dir / name / "port"))
+    await serve_until_told()
+
+
+async def serve_until_told() -> None:
+    """Return on SIGTERM or Ctrl-C."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

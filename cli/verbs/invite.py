@@ -7,10 +7,11 @@ from cli.caller import from_caller
 from cli.connection import running_service
 from cli.exit_codes import Exit
 from cli.hosts.admission import Admission
+from cli.local.entrance import Entrance
 from cli.output import emit, say
 from cli.tables import table
 from core.errors import InvalidRequest, Misconfigured, Unavailable
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 
 LONGEST_DAYS = 3650.0
 
@@ -38,10 +39,7 @@ def run(args: argparse.Namespace) -> int:
     if args.server is not None:
         raise InvalidRequest("an invitation is written where the service runs; leave out --server")
     settings = load_settings()
-    record = running_service(settings)
-    if record is None:
-        raise Unavailable("no service is running here; start one with ./streaks up --listen ADDRESS")
-    with Admission(settings, record) as admission:
+    with Admission(settings, _gateway(settings)) as admission:
         for name in admission.tidy():
             say(f"the invitation of {name} is over")
             _say_where_it_stays(admission, name)
@@ -50,6 +48,16 @@ def run(args: argparse.Namespace) -> int:
         if args.withdraw is not None:
             return _withdraw(admission, args.withdraw, as_json=args.json)
         return _write(admission, args)
+
+
+def _gateway(settings: Settings) -> str:
+    """`NAME:PORT` at which other hosts reach the service that runs here."""
+    if settings.behind_gateway:
+        return Entrance.named(settings)
+    record = running_service(settings)
+    if record is None:
+        raise Unavailable("no service is running here; start one with ./streaks up --listen ADDRESS")
+    return record.gateway
 
 
 def _write(admission: Admission, args: argparse.Namespace) -> int:

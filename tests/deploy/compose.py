@@ -19,11 +19,13 @@ from typing import Any, Self
 import yaml
 
 from cli.local.binaries import find_mongod, find_redis
-from cli.local.ports import free_port
+from cli.local.ports import free_port, is_free
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
-PORTS = {"mongo": 27017, "redis": 6379, "api": 8000, "flower": 5555}
+HOSTS = ROOT / "docker-compose.hosts.yml"
+GPU_HOST = ROOT / "docker-compose.gpu-host.yml"
+PORTS = {"mongo": 27017, "redis": 6379, "api": 8000, "flower": 5555, "api-hosts": 8443}
 METRICS = 9100  # of every container its own
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Z_]+)(?::-([^}]*))?\})")
 _ENV = re.compile(r"^ENV ((?:.*\\\n)*.*)$", re.MULTILINE)
@@ -70,9 +72,13 @@ class Composed:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.compose = read_compose()
+        self.compose = read_compose(SHIPPED="light")
+        hosts = read_compose(HOSTS, PRIVATE_ADDRESS="127.0.0.1")
+        self.compose["services"] |= hosts["services"]
+        self.compose["services"]["gpu-host"] = read_compose(GPU_HOST)["services"]["worker-gpu0"]
         self.ports = {port: free_port() for port in PORTS.values()}
-        self.metrics = {name: free_port() for name in ("worker", "beat")}
+        self.ports[PORTS["api-hosts"]] = _three_free_ports()
+        self.metrics = {name: free_port() for name in ("worker", "beat", "gateway", "gpu-host")}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._image = folder / "image"
         for file in build_context():
@@ -80,6 +86,9 @@ class Composed:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
         subprocess.run([sys.executable, ROOT / "deploy" / "make_secrets.py", self.secrets], check=True)
+        graphs = Path(os.environ["DA_SCORING__GRAPHS_DIR"])  # those that all tests share
+        graphs.mkdir(parents=True, exist_ok=True)
+        self._made("volumes").joinpath("graphs").symlink_to(graphs)
         self._programs = folder / "bin"
         self._programs.mkdir()
         for name, program in (("mongod", find_mongod()), ("valkey-server", find_redis())):
@@ -198,6 +207,14 @@ class Composed:
         folder = self.folder.joinpath(*parts)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _three_free_ports() -> int:
+    """The first of three in a row."""
+    port = free_port()
+    while not all(is_free(port + n) for n in (0, 1, 2)):
+        port = free_port()
+    return port
 
 
 def _with_port(text: str, port: int, here: int) -> str:

@@ -28,7 +28,7 @@ BIN = Path(sys.executable).parent
 def services() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every service of every file that stands by itself, by a name that tells the file."""
     for file in STANDING:
-        for name, service in read_compose(file)["services"].items():
+        for name, service in read_compose(file, PRIVATE_ADDRESS="10.0.0.1")["services"].items():
             yield f"{file.name}: {name}", service
 
 
@@ -118,9 +118,16 @@ def test_every_service_is_held_in(name: str, service: dict[str, Any]) -> None:
     assert image.startswith(OURS) or len(image.partition(":")[2].split(".")) == 3, "expected an exact version"
 
 
-def test_nothing_is_open_but_80_and_443_and_in_development_8000_on_this_machine() -> None:
+def test_nothing_is_open_but_80_and_443_and_in_development_8000_and_for_hosts_on_their_network() -> None:
     published = {name: service["ports"] for name, service in SERVICES if "ports" in service}
-    assert published == {"docker-compose.yml: traefik": ["80:8080", "443:8443"]}
+    hosts = [ports for name, ports in published.items() if name.startswith("docker-compose.hosts.yml")]
+    assert all(port.startswith("10.0.0.1:") for ports in hosts for port in ports)
+    assert set(published) == {
+        "docker-compose.yml: traefik",
+        "docker-compose.hosts.yml: gateway",
+        "docker-compose.hosts.yml: api-hosts",
+    }
+    assert published["docker-compose.yml: traefik"] == ["80:8080", "443:8443"]
     override = read_compose(ROOT / "docker-compose.override.yml")["services"]
     assert override == {"api": {"ports": ["127.0.0.1:8000:8000"]}}
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,12 @@ from functools import partial
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+from redis import Redis
 
+from cli.local.hosted_gateway import restore_accounts
 from cli.local.readiness import flower_answers, has_workers
-from core.settings import Secrets, read_secrets
+from core.settings import Secrets, Settings, read_secrets
 from tests.deploy.compose import PORTS, ROOT, Composed
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "streaks.json"
@@ -32,14 +36,15 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
         for program in ("worker", "beat", "flower", "trainer", "api"):
             composed.start(program)
         for program in ("api", "beat", "worker"):
-            check = composed.compose["services"][program]["healthcheck"]["test"]
-            assert check[0] == "CMD"
-            composed.until(partial(healthy, composed, program, check[1:]), timeout_s=120)
+            composed.until(partial(well, composed, program), timeout_s=120)
         yield composed
 
 
-def healthy(composed: Composed, program: str, check: list[str]) -> bool:
-    return composed.run(program, check) == 0
+def well(composed: Composed, program: str) -> bool:
+    """By the health check of the file."""
+    kind, *words = composed.compose["services"][program]["healthcheck"]["test"]
+    assert kind == "CMD"
+    return composed.run(program, words) == 0
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +100,9 @@ def test_what_prometheus_scrapes_tells_of_the_night(composed: Composed, secrets:
     beat_port, worker_port = composed.metrics["beat"], composed.metrics["worker"]
     ready = "streaks_workers{'state': 'ready'}"
     composed.until(lambda: scraped(beat_port)[ready] == 1, timeout_s=40)  # it looks every 15 s
+    scored = "streaks_cutouts_total{}"  # written down every 5 s
+    composed.until(lambda: scraped(worker_port).get(scored) == CUTOUTS, timeout_s=20)
     worker, beat, api = scraped(worker_port), scraped(beat_port), scraped(composed.ports[PORTS["api"]])
-    assert worker["streaks_cutouts_total{}"] == CUTOUTS
     assert of(worker, "streaks_score_count") == [CUTOUTS, CUTOUTS]
     assert worker["streaks_ready{}"] == 1
     assert [s > 0 for s in of(worker, "streaks_stage_seconds_total")] == [True] * 4
@@ -131,8 +137,41 @@ def test_flower_is_behind_its_login_below_its_prefix(composed: Composed, secrets
     assert any(name.startswith("score-") for name in requests.get(url, auth=account, timeout=30).json())
 
 
+def test_a_further_host_is_invited_and_scores_over_tls(composed: Composed, secrets: Secrets) -> None:
+    composed.start("gateway")
+    composed.until(partial(well, composed, "gateway"), timeout_s=30)
+    composed.start("api-hosts")
+    composed.until(partial(well, composed, "api-hosts"), timeout_s=60)
+    kept = composed.folder / "volumes" / "hosts"
+    words = ["python", "-m", "cli", "invite", "-o", "/var/lib/streaks/gpu1.invitation"]
+    assert composed.run("gateway", words) == 0
+    shutil.copy(kept / "gpu1.invitation", composed.secrets / "invitation")
+    told = (composed.secrets / "invitation").read_text()
+    assert secrets.database.admin_password.get_secret_value() not in told
+    settings = Settings(
+        redis_url=SecretStr(f"redis://{{redis}}@127.0.0.1:{composed.ports[PORTS['redis']]}/0"),
+        secrets_file=composed.secrets / "secrets.json",
+        state_dir=kept,
+    )
+    with Redis.from_url(settings.required_redis_url()) as redis:  # as one that was started again
+        redis.acl_deluser(json.loads(told)["name"])
+    assert restore_accounts(settings) == 1
+    assert restore_accounts(settings) == 0
+    assert composed.end("worker") == 0
+    composed.start("gpu-host")
+    composed.until(partial(well, composed, "gpu-host"), timeout_s=180)
+    pictures = sorted((NIGHT / "stamps").rglob("*.jpg"))[:2]
+    for n, picture in enumerate(pictures):
+        shutil.copy(picture, composed.folder / f"other{n}.jpg")
+    pattern = str(composed.folder / "other*.jpg")
+    done = command(composed, secrets, "score", pattern, "--wait")
+    assert done.returncode == 0, done.stdout
+    assert [r["rejection"] for r in json.loads(done.stdout)["results"]] == [None, None]
+
+
 def test_each_process_ends_by_itself_within_its_grace(composed: Composed) -> None:
     programs = [name for name in composed.processes if name not in ("mongo", "redis")]
     ended = {name: composed.end(name) for name in reversed(programs)}
-    assert ended.pop("api") in (0, -15)  # uvicorn raises the signal again when it is done
+    for api in ("api", "api-hosts"):
+        assert ended.pop(api) in (0, -15)  # uvicorn raises the signal again when it is done
     assert set(ended.values()) == {0}

@@ -26,7 +26,7 @@ class OpenService:
     settings: Settings
 
     def admission(self) -> Admission:
-        return Admission(self.settings, self.service.record)
+        return Admission(self.settings, self.service.record.gateway)
 
     def invite(self, folder: Path, *, days: float = 1.0) -> Path:
         """The file of a fresh invitation."""

@@ -58,7 +58,7 @@ def test_a_server_of_ones_own_on_loopback_is_refused_and_leaves_no_guest(
     given = SecretStr({"redis_url": redis_url, "mongo_url": mongo_url}[name])
     settings = opened.settings.model_copy(update={name: given})
     with (
-        Admission(settings, opened.service.record) as admission,
+        Admission(settings, opened.service.record.gateway) as admission,
         pytest.raises(Misconfigured, match=f"DA_{name.upper()} is on this machine's loopback"),
     ):
         admission.invite(note="never admitted", days=1)

@@ -83,7 +83,8 @@ def test_a_zip_by_class_is_frozen_and_read_back_as_images(api: ApiServer, api_re
     assert sum(card["nights"].values()) == 5
     assert all(counts["bogus"] == counts["real"] > 0 for counts in card["counts"].values())
     assert api.ask("GET", "/v1/datasets/first").json() == card
-    assert [found["name"] for found in api.ask("GET", "/v1/datasets").json()["datasets"]] == ["first"]
+    named = {found["name"] for found in api.ask("GET", "/v1/datasets").json()["datasets"]}
+    assert "first" in named
     kept, held_back = api_record.datasets.training_items("first", "train")
     assert held_back == []
     read = frozen_images(api_record.blobs, kept)

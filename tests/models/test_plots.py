@@ -144,7 +144,16 @@ def test_evaluate_writes_figures_and_plots(
             "tpr_interval",
             "tnr_interval",
         ),
-        *("calibration", "thresholds", "at_prevalence", "by_length", "by_peak", "completeness", "plots"),
+        *(
+            "calibration",
+            "thresholds",
+            "ones_by_threshold",
+            "at_prevalence",
+            "by_length",
+            "by_peak",
+            "completeness",
+            "plots",
+        ),
     } == set(found)
     assert (found["model"], found["dataset"], found["n"]) == ("rb@4", night, 24)
     assert {path.stem for path in plots.iterdir()} == NAMES

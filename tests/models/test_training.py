@@ -205,7 +205,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
         architecture="resnet50",
         epochs=1,
         batch_size=8,
-        start_from="sl@1",
+        start_from="sl@2",
     )
-    with pytest.raises(InvalidRequest, match="sl@1 is a vgg6; expected a resnet50"):
+    with pytest.raises(InvalidRequest, match="sl@2 is a vgg6; expected a resnet50"):
         run(plan, version="sl@4", folder=tmp_path)

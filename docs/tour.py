@@ -39,7 +39,7 @@ pure, complete = service.batch_tables(["rb >= 0.95 and sl >= 0.95", "rb >= 0.1"]
 print(len(pure), "in the pure sample,", len(complete), "in the complete one")
 best = max(pure, key=lambda row: max(value for name, value in row.items() if name.startswith("rb@")))
 known = service.cutout(best["id"])
-print(best["id"], "of the night", known["night"], "has", len(known["outcomes"]), "outcomes")
+print(best["id"], "of the night", known.get("night", "(none)"), "has", len(known["outcomes"]), "outcomes")
 print("its picture has", len(service.image(best["id"])), "bytes")
 
 # %% What the networks are unsure of is put before people, in a labelling project.

@@ -60,7 +60,11 @@ def servers_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mongo_url(servers_dir: Path) -> Iterator[str]:
     """A MongoDB replica set of one; use `mongo_database`, or a database name of your own."""
     server = embedded_mongo(servers_dir, ensure_secrets(servers_dir))
-    yield server.start()
+    url = server.start()
+    with MongoClient[dict[str, object]](url) as client:
+        # it keeps the files of dropped databases open for so long, five minutes by default: too many of them
+        client.admin.command("setParameter", 1, minSnapshotHistoryWindowInSeconds=5)
+    yield url
     server.kill()
 
 

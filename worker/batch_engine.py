@@ -14,11 +14,13 @@ from worker.engine import Scores
 
 _log = logging.getLogger(__name__)
 SETS_HELD = 4  # of versions that run together; each may have its own copy of their weights
-IN_FLIGHT = 2  # batches that a device with a queue of its own has at a time
 
 
 class BatchEngine(ABC):
     """Runs networks in batches of fixed sizes: what is over is cut, what is under is padded."""
+
+    in_flight = 2
+    """Batches that the device has at a time: while one is computed the next is there, or read back."""
 
     def __init__(self, batch_sizes: Sequence[int]) -> None:
         self._sizes = tuple(sorted(batch_sizes))
@@ -72,7 +74,7 @@ class BatchEngine(ABC):
         for start in range(0, len(batch), largest):
             part = batch[start : start + largest]
             flying.append((self._start(run, self._padded(part)), len(part)))
-            if len(flying) == IN_FLIGHT:
+            if len(flying) == self.in_flight:
                 parts.append(self._landed(*flying.popleft()))
         return [*parts, *(self._landed(*one) for one in flying)]
 

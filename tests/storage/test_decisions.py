@@ -155,7 +155,7 @@ def test_a_threshold_is_audited_with_what_it_was(scored: Record) -> None:
     scored.models.set_threshold(RB, 0.61, by="olga")
     scored.models.set_threshold(RB, 0.61, by="olga")
     scored.models.set_threshold(RB, 0.4, by="me")
-    entries = list(scored.database["audit"].find({"what": "threshold"}, {"_id": False, "at": False}))
+    entries = list(scored.database["audit"].find({"what": "threshold"}).sort("at", 1))
     assert [(e["version"], e["before"], e["threshold"], e["who"]) for e in entries] == [
         (RB, 0.5, 0.61, "olga"),
         (RB, 0.61, 0.4, "me"),

@@ -64,6 +64,7 @@ class ScoringProcess:
         self.scorer.load(versions)
         self._ask_canary()
         self._report()
+        self._heart.beat()  # at once: one that stops now is not thought to be starting still
         threading.Thread(target=self._keep_reporting, name="presence", daemon=True).start()
         threading.Thread(target=self._keep_asking, name="canary", daemon=True).start()
         where = {"worker": self.name, "device": self._engine.device, "engine": self._engine.name}

@@ -52,6 +52,7 @@ class Heart:
         self._file = file
         self._pulse = Pulse(os.getpid(), 0, "start", 0.0)
         self._stop = threading.Event()
+        self._beating = threading.Lock()
         self._thread = threading.Thread(target=self._go_on, name="pulse", daemon=True)
         self.doing = doing
         self.ready = False
@@ -70,13 +71,19 @@ class Heart:
 
     def beat(self) -> None:
         """Beat once, now."""
-        what, for_s = self.doing()
-        self._pulse = replace(
-            self._pulse, n=self._pulse.n + 1, doing=what, for_s=for_s, ready=self.ready, unwell=self.unwell
-        )
-        fresh = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(asdict(self._pulse)), "utf-8")
-        fresh.replace(self._file)
+        with self._beating:
+            what, for_s = self.doing()
+            self._pulse = replace(
+                self._pulse,
+                n=self._pulse.n + 1,
+                doing=what,
+                for_s=for_s,
+                ready=self.ready,
+                unwell=self.unwell,
+            )
+            fresh = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+            fresh.write_text(json.dumps(asdict(self._pulse)), "utf-8")
+            fresh.replace(self._file)
 
     def _go_on(self) -> None:
         while not self._stop.wait(EVERY_S):

@@ -49,5 +49,5 @@ def test_metrics_are_for_users_and_count_made_up_paths_and_methods_under_none(ap
     assert told.status_code == 200
     assert 'streaks_http_answers_total{method="GET",route="none",status="404"}' in told.text
     assert "BREW" not in told.text
-    assert "4711" not in told.text
+    assert "made-up" not in told.text
     assert "process_resident_memory_bytes" in told.text

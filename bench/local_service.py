@@ -32,8 +32,8 @@ class LocalService:
     service: Service
     record: Record
 
-    def submit(self, archive: Path, *, models: str = "") -> str:
-        """Submit a zip; returns the job's id when the API has promised it."""
+    def token(self) -> str:
+        """A new token of the administrator."""
         account = read_secrets(self.service.secrets_file).database
         password = account.admin_password.get_secret_value()
         login = requests.post(
@@ -42,15 +42,16 @@ class LocalService:
             timeout=30,
         )
         login.raise_for_status()
+        return str(login.json()["access_token"])
+
+    def submit(self, archive: Path, *, models: str = "") -> str:
+        """Submit a zip; returns the job's id when the API has promised it."""
         with archive.open("rb") as body:
             answer = requests.post(
                 f"{self.service.url}/v1/jobs/score",
                 params={"models": models} if models else {},
                 data=body,
-                headers={
-                    "Authorization": f"Bearer {login.json()['access_token']}",
-                    "Content-Type": "application/zip",
-                },
+                headers={"Authorization": f"Bearer {self.token()}", "Content-Type": "application/zip"},
                 timeout=300,
             )
         answer.raise_for_status()

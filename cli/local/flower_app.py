@@ -18,6 +18,7 @@ from core.errors import Misconfigured
 from core.settings import Secrets, load_settings
 
 APP = "tasks.app"
+SHOWN = 1000  # tasks that it remembers: an hour with little to do, minutes of a backlog
 
 
 class Guarded:
@@ -67,7 +68,7 @@ def main(arguments: list[str]) -> None:
         del os.environ[name]  # FLOWER_BASIC_AUTH and FLOWER_UNAUTHENTICATED_API would open it again
     options.basic_auth = basic_auth(load_settings().secrets)
     guard_all(handlers)
-    sys.argv = ["celery", "-A", APP, "flower", f"--address={LOOPBACK}", "--max-tasks=10000", *arguments]
+    sys.argv = ["celery", "-A", APP, "flower", f"--address={LOOPBACK}", f"--max-tasks={SHOWN}", *arguments]
     celery()
 
 

@@ -62,7 +62,7 @@ class CutoutRejected(ServiceError):
 
     Parameters
     ----------
-    stage : where it happened: "submit", "fetch" or "decode".
+    stage : where it happened: "cut", "submit", "fetch" or "decode".
     reason : a stable word for programs, such as "truncated" or "flat".
     detail : what was received and what was expected, for people.
     """

@@ -74,10 +74,14 @@ def resampled(plane: Plane, shape: tuple[int, int]) -> Plane:
     return result
 
 
-def _resampled(plane: Plane, instrument: Instrument) -> Plane:
+def widening(instrument: Instrument) -> float:
+    """How many pixels of the picture one of the instrument's is wide; 1.0 where that is as good as one."""
     factor = instrument.arcsec_per_px / ZTF.arcsec_per_px
-    if abs(factor - 1) < SAME_SCALE:
-        factor = 1.0
+    return 1.0 if abs(factor - 1) < SAME_SCALE else factor
+
+
+def _resampled(plane: Plane, instrument: Instrument) -> Plane:
+    factor = widening(instrument)
     height, width = (round(side * factor) for side in plane.shape)
     if min(height, width, *plane.shape) < MIN_SIDE_PX or max(height, width) > MAX_SIDE_PX:
         reason = "too_many_pixels" if max(height, width) > MAX_SIDE_PX else "too_small"

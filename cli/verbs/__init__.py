@@ -31,6 +31,9 @@ VERBS: dict[str, Verb] = {
     "down": Verb("cli.verbs.down", "stop the service on this machine"),
     "doctor": Verb("cli.verbs.doctor", "say why something is not working, and what cures it"),
     "score": Verb("cli.verbs.score", "score files, folders, zips, globs and URLs: score PATH... [--wait]"),
+    "cut": Verb(
+        "cli.verbs.cut", "cutouts out of a full difference image: cut IMAGE.fits --catalog TABLE -o OUT"
+    ),
     "rescore": Verb("cli.verbs.rescore", "score cutouts on record again: rescore [FILTER] [--dry-run]"),
     "pack": Verb(
         "cli.verbs.pack",

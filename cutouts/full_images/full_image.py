@@ -1,0 +1,166 @@
+"""A difference image of a whole detector, of which no more is read than is asked for."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import CutoutRejected, InvalidRequest, NotFound
+from cutouts.full_images.sky import SkyMap
+
+_MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
+_JD_OF_MJD = 2400000.5
+_EXPECTED = "expected a difference image in FITS (.fits, .fits.gz, .fits.fz)"
+
+
+@dataclass(frozen=True)
+class FullImage:
+    """An open image.
+
+    Parameters
+    ----------
+    extension : as it was asked for by name or number; empty for the only one.
+    sky : where its pixels are; None where its header does not tell, for which `sky_fault` is the reason.
+    start_mjd : when its exposure began, UTC, as MJD-OBS, OBSJD, JD or DATE-OBS tell; None where none does.
+    exposure_s : as EXPTIME or EXPOSURE tell.
+    """
+
+    name: str
+    extension: str
+    width: int
+    height: int
+    sky: SkyMap | None
+    sky_fault: str
+    start_mjd: float | None
+    exposure_s: float | None
+    unit: Any
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a place, counted from 0, is on a pixel of it."""
+        return -0.5 <= x < self.width - 0.5 and -0.5 <= y < self.height - 0.5
+
+    def read(self, left: int, bottom: int, side_px: int) -> NDArray[np.float32]:
+        """A square part, (side, side) float32 in the image's units, NaN beyond its edges and where blank.
+
+        Raises CutoutRejected when the file can't be read there.
+        """
+        plane = np.full((side_px, side_px), np.nan, np.float32)
+        rows = slice(max(0, bottom), min(self.height, bottom + side_px))
+        columns = slice(max(0, left), min(self.width, left + side_px))
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            return plane
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                found = np.asarray(self.unit.section[rows, columns], np.float32)
+        except Exception as error:
+            raise CutoutRejected("cut", "unreadable", f"{self.name} can't be read there: {error}") from error
+        plane[rows.start - bottom : rows.stop - bottom, columns.start - left : columns.stop - left] = found
+        return plane
+
+
+@contextmanager
+def open_full_image(path: Path, *, extension: str | None = None) -> Iterator[FullImage]:
+    """Open a file's image: the only one it has, or the extension of this name or number.
+
+    Raises NotFound for a file that is not there, InvalidRequest for what is no FITS file, holds no image of
+    two axes, or several of which none is named.
+    """
+    from astropy.io import fits
+
+    if not path.is_file():
+        raise NotFound(f"{path}: no such file; {_EXPECTED}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            units = fits.open(path, memmap=True, lazy_load_hdus=False)
+    except Exception as error:
+        raise InvalidRequest(f"{path} can't be read ({error!s:.200}); {_EXPECTED}") from error
+    with units:
+        yield _described(path, extension or "", _chosen(path, units, extension))
+
+
+def _chosen(path: Path, units: Any, extension: str | None) -> Any:
+    images = [(n, unit) for n, unit in enumerate(units) if _is_image(unit)]
+    if extension is not None:
+        wanted = extension.strip().upper()
+        images = [(n, unit) for n, unit in images if wanted in (str(n), unit.name.upper())]
+    if len(images) == 1:
+        return images[0][1]
+    known = ", ".join(f"{n} {u.name} {u.shape}" if u.name else f"{n} {u.shape}" for n, u in enumerate(units))
+    if not images:
+        of = f" {extension!r}" if extension is not None else ""
+        raise InvalidRequest(f"{path} has no image{of} of two axes; it has {known}; {_EXPECTED}")
+    raise InvalidRequest(
+        f"{path} has {len(images)} images ({known}); say which with --extension, by name or number"
+    )
+
+
+def _is_image(unit: Any) -> bool:
+    try:
+        return bool(unit.is_image) and len(unit.shape) == 2 and min(unit.shape) > 0
+    except (AttributeError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _described(path: Path, extension: str, unit: Any) -> FullImage:
+    height, width = unit.shape
+    header = unit.header
+    sky, fault = None, ""
+    try:
+        sky = SkyMap(header, width=width, height=height)
+    except InvalidRequest as error:
+        fault = str(error)
+    exposure = next((t for key in ("EXPTIME", "EXPOSURE") if (t := _number(header, key)) is not None), None)
+    return FullImage(
+        path.name,
+        extension,
+        width,
+        height,
+        sky,
+        fault,
+        _start_mjd(header),
+        exposure if exposure is not None and exposure > 0 else None,
+        unit,
+    )
+
+
+def _start_mjd(header: Mapping[str, Any]) -> float | None:
+    mjd = _number(header, "MJD-OBS")
+    if mjd is not None:
+        return mjd
+    for key in ("OBSJD", "JD"):
+        if (jd := _number(header, key)) is not None:
+            return jd - _JD_OF_MJD
+    try:
+        return mjd_of(str(header["DATE-OBS"]))
+    except (KeyError, InvalidRequest):
+        return None
+
+
+def mjd_of(text: str) -> float:
+    """The MJD of a time such as `2026-11-20T03:12:45.5` (UTC); raises InvalidRequest for anything else."""
+    try:
+        if "T" not in text:
+            raise ValueError("no time of day")
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequest(f"a time {text!r:.60} ({error}); expected 2026-11-20T03:12:45, UTC") from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _MJD_EPOCH).total_seconds() / 86400
+
+
+def _number(header: Mapping[str, Any], key: str) -> float | None:
+    try:
+        value = float(header[key])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return value if isfinite(value) else None

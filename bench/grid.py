@@ -1,7 +1,9 @@
 """`python -m bench.grid`: a page of 1,000 Results in Chromium, over a small record and a large one.
 
-The first picture is the first that a browser without a cache has loaded; the page is complete with its load
-event, when all pictures in sight are there (those further down are loaded as somebody comes to them).
+The browser is open at the service, as somebody's is who comes from another page, and has kept nothing of it;
+the same page as the first thing that a new browser process does is told beside it. The first picture is the
+first that the browser has loaded; the page is complete with its load event, when all pictures in sight are
+there (those further down are loaded as somebody comes to them).
 Cutouts are written straight to the record. What MongoDB looks at for a page is told by its `explain`.
 """
 
@@ -42,6 +44,7 @@ PICTURES = 1000
 NIGHTS = ("20181103", "20181104", "20181105", "20181106")
 CHROMIUM = Path("/usr/bin/chromium")
 AT_ONCE = 5000
+_SETTLED_S = 0.5
 _FIRST_LOADED = """
 document.addEventListener("load", (event) => {
   if (event.target.matches?.("img.cutout")) window.firstPicture ??= performance.now();
@@ -58,6 +61,8 @@ class Measured:
     complete_s: float
     slowest_complete_s: float
     server_s: float
+    new_process_first_picture_s: float
+    new_process_complete_s: float
 
 
 def main() -> int:
@@ -146,24 +151,34 @@ def fill(record: Record, first: int, end: int, *, seed: int) -> None:
 
 
 def measured(local: LocalService, browser: Browser, cutouts: int, *, visits: int) -> Measured:
-    """Open the page some times, after one visit that does not count."""
+    """Open the page some times in either way, after visits that do not count."""
     session = _session(local)
-    found = [_visit(browser, local.service.url, session) for _ in range(visits + 1)][1:]
+    found: list[dict[str, float]] = []
+    new: list[dict[str, float]] = []
+    for _ in range(visits + 1):
+        found.append(_visit(browser, local.service.url, session, is_open=True))
+        new.append(_visit(browser, local.service.url, session, is_open=False))
+    del found[0], new[0]
     return Measured(
         cutouts=cutouts,
         first_picture_s=_median(found, "first"),
         complete_s=_median(found, "complete"),
         slowest_complete_s=round(max(each["complete"] for each in found), 3),
         server_s=_median(found, "server"),
+        new_process_first_picture_s=_median(new, "first"),
+        new_process_complete_s=_median(new, "complete"),
     )
 
 
-def _visit(browser: Browser, url: str, session: str) -> dict[str, float]:
-    """One visit: seconds from the start of the navigation."""
+def _visit(browser: Browser, url: str, session: str, *, is_open: bool) -> dict[str, float]:
+    """One visit: seconds from the start of the navigation; `is_open`: the browser was there before."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         context.add_cookies([{"name": "da_session", "value": session, "url": url}])
         context.add_init_script(_FIRST_LOADED)
         page = context.new_page()
+        if is_open:
+            page.goto(f"{url}/healthz")  # has neither styles, scripts nor pictures that could be kept
+            time.sleep(_SETTLED_S)
         page.goto(f"{url}/results?size={PER_PAGE}", wait_until="load")
         shown = page.locator("[data-cutout]").count()
         told: dict[str, Any] = page.evaluate(
@@ -171,7 +186,7 @@ def _visit(browser: Browser, url: str, session: str) -> dict[str, float]:
         )
         if shown != PER_PAGE or told["first"] is None:
             raise RuntimeError(f"{shown} cutouts on the page, first picture at {told['first']}")
-        time.sleep(0.5)  # for what is still on its way, lest it disturb the next visit
+        time.sleep(_SETTLED_S)  # for what is still on its way, lest it disturb the next visit
         return {
             "first": told["first"] / 1000,
             "complete": told["loadEventEnd"] / 1000 or told["duration"] / 1000,

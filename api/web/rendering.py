@@ -1,6 +1,6 @@
 """Pages from templates: everything is escaped, and nothing but this site's own files may load or run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.web.assets import asset_url
@@ -28,12 +28,34 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 _HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "same-origin"}
+_PART = 16_384
+"""Characters: the head of a page and some rows of pictures."""
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page, or a part of one, for who asked; `values` are the template's."""
     user: User | None = getattr(request.state, "user", None)
     return rendered(template, user=user, here=request.url.path, status=status, **values)
+
+
+def page_in_parts(request: Request, template: str, **values: Any) -> StreamingResponse:
+    """The same in parts: the browser asks for the first pictures of a long page while the rest is written."""
+    user: User | None = getattr(request.state, "user", None)
+    pieces = _environment().get_template(template).generate(user=user, here=request.url.path, **values)
+    return StreamingResponse(_parts(pieces), media_type="text/html", headers=_HEADERS)
+
+
+def _parts(pieces: Iterable[str]) -> Iterator[str]:
+    """Pieces put together to parts worth sending."""
+    part: list[str] = []
+    size = 0
+    for piece in pieces:
+        part.append(piece)
+        size += len(piece)
+        if size >= _PART:
+            yield "".join(part)
+            part, size = [], 0
+    yield "".join(part)
 
 
 def rendered(

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from api.routes.exports import MOST_CHOSEN, ChosenCutouts, export_some
 from api.services import Caller, ServicesOf
 from api.web.expected import expected
-from api.web.rendering import page
+from api.web.rendering import page_in_parts
 from api.web.results_query import SIZES, Controls, as_filter, sought
 from core.errors import InvalidRequest
 from storage.grid import ANY, count, is_anything_scored, nights, read_page, rejection_reasons
@@ -27,7 +27,7 @@ def results(request: Request, services: ServicesOf, caller: Caller, controls: Co
         found = read_page(record, sought(record, controls), after=controls.after, limit=controls.size)
     except InvalidRequest as error:
         fault = str(error)
-    return page(
+    return page_in_parts(
         request,
         "_grid.html" if "HX-Request" in request.headers else "results.html",
         controls=controls,

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import fsspec
 
 from core.errors import Misconfigured, NotFound, Unavailable
 from storage.api_files import ApiFiles
+
+_NAME = re.compile("[0-9a-f]{64}")
 
 
 def sha256_of(data: bytes) -> str:
@@ -103,6 +106,23 @@ class BlobStore:
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise NotFound(f"blob {sha256} is damaged: its bytes have another sha256")
+
+    def stored(self) -> Iterator[str]:
+        """The sha256 of every blob, in order; at most the names of one folder of 256 are in memory.
+
+        Raises Misconfigured for another service's store, which is not listed.
+        """
+        if isinstance(self._files, ApiFiles):
+            raise Misconfigured(f"the blobs at {self.url} are another service's; they are listed there only")
+        self._files.invalidate_cache()
+        for n in range(256):
+            try:
+                with _reachable("listed"):
+                    paths = self._files.ls(f"{self._root}/{n:02x}", detail=False)
+            except FileNotFoundError:
+                continue
+            names = (str(path).rpartition("/")[2] for path in paths)
+            yield from sorted(name for name in names if _NAME.fullmatch(name))
 
     def delete(self, sha256: str) -> None:
         """Remove a blob that nobody names any more; harmless when it is not there."""

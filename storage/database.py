@@ -141,6 +141,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "guests": [IndexModel([("expires", ASCENDING)], expireAfterSeconds=0)],
     "workers": [IndexModel([("at", ASCENDING)], expireAfterSeconds=3600)],
+    "holds": [IndexModel([("until", ASCENDING)], expireAfterSeconds=0)],
 }
 
 

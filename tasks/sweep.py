@@ -6,6 +6,7 @@ from typing import Protocol
 
 from core.errors import Unavailable
 from core.job import Priority
+from storage.blob_hold import blobs_are_held
 from storage.decisions import decide_again
 from storage.record import Record
 from storage.refresh import refresh_production
@@ -87,6 +88,8 @@ class RecordSweeper:
 
     def _remove_spent_checkpoints(self) -> None:
         for job, sha256 in self._record.trainings.spent_checkpoints():
+            if blobs_are_held(self._record.database):
+                return
             try:
                 self._record.blobs.delete(sha256)
             except Unavailable as error:

@@ -6,13 +6,20 @@ import secrets
 import socket
 import sys
 import threading
+import time
 from functools import partial
+
+from pymongo.errors import PyMongoError
 
 from core.errors import ServiceError
 from core.metrics_server import Told, serve_metrics
 from core.settings import load_settings
 from core.telemetry import configure_logging
-from storage.record import open_record
+from storage.record import Record, open_record
+from storage.schema import refuse_unfit
+
+_log = logging.getLogger(__name__)
+RETRY_S = 3.0
 
 
 def main() -> int:
@@ -46,13 +53,14 @@ def main() -> int:
         tell=partial(tell_owed, record, messenger, "bulk"),
     )
     planning = threading.Thread(target=planner.run, args=[stop], name="planner", daemon=True)
-    planning.start()
     metrics = ServiceMetrics(record, messenger)
     try:
         serve_metrics(settings, Told(metrics.text))
+        _await_fit(record)
     except ServiceError as error:
         sys.stderr.write(f"sweeper: {error}\n")
         return 1
+    planning.start()
     context.bind_sweeper(RecordSweeper(record, messenger, metrics))
     schedule = settings.state_dir / "beat-schedule"
     schedule.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +71,18 @@ def main() -> int:
     finally:
         stop.set()  # a plan that is left goes on elsewhere when its lease has run out
     return 0
+
+
+def _await_fit(record: Record) -> None:
+    """Return once MongoDB answers; raises Misconfigured for a database that is not for this release."""
+    while True:
+        try:
+            refuse_unfit(record.database)
+        except PyMongoError as error:
+            _log.warning("the record is away, trying again: %s", type(error).__name__)
+            time.sleep(RETRY_S)
+        else:
+            return
 
 
 def _planner_name() -> str:

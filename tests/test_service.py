@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 import requests
 
 from bench.local_service import LocalService, local_service
-from core.settings import read_secrets
+from cli.local.at_hand import record_at_hand
+from core.settings import Settings, read_secrets
 from tests.client_environment import README, python_blocks, run_script
+from tests.storage.backup.filled import everything
 from tests.worker.pictures import noisy_png
 
 ROOT = Path(__file__).parents[1]
@@ -156,6 +159,50 @@ def test_flower_shows_the_worker_to_who_has_the_password(local: LocalService) ->
     answer = requests.get(url, auth=(flower.user, flower.password.get_secret_value()), timeout=30)
     assert answer.status_code == 200
     assert any(name.startswith("score-") for name in answer.json())
+
+
+def streaks(*words: str | Path, **env: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "cli", "--json", *words]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def test_a_backup_of_the_running_service_is_restored_on_servers_of_its_own(
+    local: LocalService, tmp_path: Path
+) -> None:
+    (tmp_path / "one.png").write_bytes(noisy_png(200))
+    score(local, tmp_path / "one.png")
+    here = {
+        "DA_MONGO_URL": local.servers.mongo_url,
+        "DA_REDIS_URL": local.servers.redis_url,
+        "DA_STATE_DIR": str(local.servers.state_dir),
+    }
+    made = streaks("backup", tmp_path / "backup", **here)
+    assert made.returncode == 0, made.stderr
+    refused = streaks("restore", tmp_path / "backup", "--replace", **here)
+    assert refused.returncode == 1
+    assert "the service runs" in json.loads(refused.stdout)["error"]
+
+    elsewhere = {"DA_STATE_DIR": str(tmp_path / "state")}
+    restored = streaks("restore", tmp_path / "backup", **elsewhere)
+    assert restored.returncode == 0, restored.stderr
+    assert json.loads(restored.stdout)["documents"] == json.loads(made.stdout)["documents"]
+    with record_at_hand(Settings(state_dir=tmp_path / "state"), alone=True) as record:
+        before, after = everything(local.record.database), everything(record.database)
+        for name in ("cutouts", "outcomes", "jobs", "shards", "models", "users", "audit"):
+            assert after[name] == before[name], name
+        cards = [record.models.get(version) for version in record.models.production()]
+        for card in cards:
+            assert card is not None
+            assert record.models.weights(card) == local.record.models.weights(card)
+    assert processes_with(f"DA_STATE_DIR={tmp_path / 'state'}") == []
 
 
 def test_the_demo_scores_every_cutout_of_its_night_and_leaves_no_process(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from core.job import Item
 from cutouts.decode import DecodeLimits
 from cutouts.names import night_of
 from cutouts.packs import PackedCutout, preparation, read_index, write_pack
 from cutouts.recipes import RECIPES
+from storage.blob_hold import blobs_are_held
 from storage.packs import PackRecord
 from storage.record import Record
 from storage.selection import selected
@@ -154,8 +155,11 @@ class Packer:
 def remove_unused(record: Record) -> int:
     """Remove packs that were prepared as no recipe is today, which nobody reads; returns how many.
 
-    The bytes go first: killed in between, the next call finds what is left.
+    The bytes go first: killed in between, the next call finds what is left. Raises Conflict while a backup is
+    being made.
     """
+    if blobs_are_held(record.database):
+        raise Conflict("a backup is being made, in which nothing is removed; prune packs after it")
     removed = 0
     for pack in record.packs.prepared_otherwise({preparation(recipe) for recipe in RECIPES}):
         record.blobs.delete(pack.sha256)

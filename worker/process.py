@@ -18,6 +18,7 @@ from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
 from storage.database import ensure_indexes
 from storage.record import Record, open_record
+from storage.schema import refuse_unfit
 from storage.workers import WorkerInfo
 from tasks import context
 from worker.batch_engine import BatchEngine
@@ -52,6 +53,7 @@ class ScoringProcess:
         self._changed = threading.Event()
         self._canary = CanaryCheck(self._record.canaries, self._engine, lambda: self.name)
         self._canary_s = settings.watchdog.canary_s
+        refuse_unfit(self._record.database)
         if settings.guest is None:
             ensure_indexes(self._record.database)
             self._record.models.register_shipped(settings.shipped)

@@ -15,6 +15,7 @@ from core.settings import load_settings
 from core.telemetry import configure_logging
 from storage.database import ensure_indexes
 from storage.record import Record, open_record
+from storage.schema import refuse_unfit
 from tasks import context
 from worker.ending import when_told_to_end
 from worker.trainer import JobTrainer
@@ -38,6 +39,7 @@ def _start(**_: object) -> None:
         prepare_process(device)
         record = open_record(settings, patience_s=PATIENCE_S)
         _records.append(record)
+        refuse_unfit(record.database)
         if settings.guest is None:
             ensure_indexes(record.database)
     except Exception:  # noqa: BLE001  Celery would log it and go on with a process that can't train

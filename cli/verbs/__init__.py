@@ -55,6 +55,8 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb("cli.verbs.evaluate", "figures of a network on cutouts whose truth is known"),
     "queues": Verb("cli.verbs.queues", "what waits for workers, and for how long: queues [--older-than S]"),
     "users": Verb("cli.verbs.users", "accounts: list, add, remove them, change a role or a password"),
+    "backup": Verb("cli.verbs.backup", "the record and all blobs into a folder, while the service runs"),
+    "restore": Verb("cli.verbs.restore", "put a backup into an empty service: restore DIR [--check]"),
     "invite": Verb("cli.verbs.invite", "let another host work for the service that runs here"),
     "worker": Verb(
         "cli.verbs.worker",

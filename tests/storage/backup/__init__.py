@@ -1,0 +1,1 @@
+"""Backups, on a real mongod."""

@@ -27,6 +27,14 @@ def connect(server: str | None) -> Client:
     return local_client(record.url, Path(record.secrets_file))
 
 
+def service_if_any(server: str | None) -> Client | None:
+    """The service that was named or that runs here; None when neither, and what ships counts."""
+    if server is not None:
+        return remote_client(server)
+    record = running_service(load_settings())
+    return None if record is None else local_client(record.url, Path(record.secrets_file))
+
+
 def remote_client(url: str) -> Client:
     """A client of a service elsewhere, with the account in DA_TOKEN, or DA_USER and DA_PASSWORD."""
     environ = os.environ

@@ -44,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     examine.add_argument("--seed", type=_seed, required=True, help="of the cutouts and the split")
     examine.add_argument("--count", type=int, help="how many cutouts; all that there are by default")
     examine.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    score = verbs.add_parser("score", help="scores of pictures by bundles, as JSON by version")
+    score.add_argument("pictures", type=Path, help=".npy, (n, 144, 144, 1) uint8, as a recipe makes them")
+    score.add_argument("models", nargs="+", metavar="MODEL", help="shipped versions, or bundles' folders")
     check = verbs.add_parser("check", help="whether a bundle's weights are those of its architecture")
     check.add_argument("model", help="a shipped version, as rb@1, or a bundle's folder")
     _add_exchange(verbs)
@@ -240,6 +243,21 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
+def _score(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    from models.bundle import find_bundle, load_network, read_card, read_weights
+    from models.evaluation import score_images
+
+    pictures = np.load(options.pictures, allow_pickle=False)
+    scores: dict[str, list[float]] = {}
+    for folder in map(find_bundle, options.models):
+        card = read_card(folder)
+        scores[card.version] = score_images(load_network(card, read_weights(folder)), pictures).tolist()
+    print(json.dumps(scores))
+    return 0
+
+
 def _export(options: argparse.Namespace) -> int:
     from models.bundle import find_bundle, read_card, read_weights
     from models.export import export
@@ -264,6 +282,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "train": _train,
     "evaluate": _evaluate,
     "examine": _examine,
+    "score": _score,
     "check": _check,
     "import-published": _import_published,
     "import": _import,

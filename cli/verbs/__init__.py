@@ -34,6 +34,9 @@ VERBS: dict[str, Verb] = {
     "cut": Verb(
         "cli.verbs.cut", "cutouts out of a full difference image: cut IMAGE.fits --catalog TABLE -o OUT"
     ),
+    "try": Verb(
+        "cli.verbs.try_out", "what networks see of a file, its scores, how unlike their training it is"
+    ),
     "rescore": Verb("cli.verbs.rescore", "score cutouts on record again: rescore [FILTER] [--dry-run]"),
     "pack": Verb(
         "cli.verbs.pack",

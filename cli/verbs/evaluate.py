@@ -3,30 +3,22 @@
 import argparse
 import json
 import os
-import re
 import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from cli.caller import from_caller
-from cli.client import Client
-from cli.connection import local_client, remote_client, running_service
+from cli.connection import service_if_any
 from cli.dataset_files import fetch_images
 from cli.local.programs import ROOT
-from cli.model_files import fetch_bundle
+from cli.model_versions import Versions
 from cli.output import say
 from core.dataset import SPLITS
 from core.errors import InvalidRequest
-from core.model_card import VERSION
-from core.settings import load_settings
 from cutouts.benchmark import STANDING
 from cutouts.simulator.presets import PRESETS
-
-SHIPPED = ROOT / "models" / "shipped"
-_CLASSIFIER = re.compile(r"^([a-z][a-z0-9_]{0,31})(@production)?$")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,46 +60,9 @@ def _model(name: str, server: str | None, folder: Path) -> tuple[str, str]:
     given = from_caller(name)
     if (given / "card.json").is_file():
         return str(given), str(json.loads((given / "card.json").read_text("utf-8"))["classifier"])
-    client = _client(server)
-    version = _version(name, client)
-    if client is None:
-        return version, version.partition("@")[0]
-    return str(fetch_bundle(client, version, folder)), version.partition("@")[0]
-
-
-def _client(server: str | None) -> Client | None:
-    """The service that was named or that runs here; None when neither, and the shipped versions count."""
-    if server is not None:
-        return remote_client(server)
-    record = running_service(load_settings())
-    return None if record is None else local_client(record.url, Path(record.secrets_file))
-
-
-def _version(name: str, client: Client | None) -> str:
-    """The version that a name means; in production, without a service, is the newest that ships."""
-    if client is None:
-        known = [path.name.replace("-", "@") for path in SHIPPED.glob("*-*")]
-        newest = {v.partition("@")[0]: v for v in sorted(known, key=lambda v: int(v.partition("@")[2]))}
-        production = {classifier: [version] for classifier, version in newest.items()}
-    else:
-        models = client.models.all()
-        known = [model["version"] for model in models]
-        production = {}
-        for model in models:
-            if model["stage"] == "production":
-                production.setdefault(model["classifier"], []).append(model["version"])
-    match = _CLASSIFIER.match(name)
-    if match and match[1] in production:
-        members = production[match[1]]
-        if len(members) > 1:
-            raise InvalidRequest(f"{name!r} is {', '.join(members)}; expected one of them")
-        return members[0]
-    if VERSION.match(name) and name in known:
-        return name
-    raise InvalidRequest(
-        f"no model {name!r}; expected the folder of a bundle, {_or(production)}, "
-        f"or one of {', '.join(sorted(known)) or 'none'}"
-    )
+    versions = Versions.of(service_if_any(server))
+    version = versions.named(name)
+    return str(versions.bundle(version, folder)), version.partition("@")[0]
 
 
 def _dataset(args: argparse.Namespace, classifier: str, folder: Path) -> tuple[str, int, int | None]:
@@ -138,7 +93,7 @@ def _dataset(args: argparse.Namespace, classifier: str, folder: Path) -> tuple[s
 
 def _fetched(args: argparse.Namespace, classifier: str, folder: Path) -> str:
     """The folder of the images of a split of the service's data set; raises InvalidRequest for none such."""
-    client = _client(args.server)
+    client = service_if_any(args.server)
     cards = [] if client is None else client.datasets.all()
     card = next((card for card in cards if card["name"] == args.dataset), None)
     if client is None or card is None:
@@ -153,7 +108,3 @@ def _fetched(args: argparse.Namespace, classifier: str, folder: Path) -> str:
         )
     fetch_images(client, args.dataset, args.split or "test", folder)
     return str(folder)
-
-
-def _or(classifiers: Iterable[str]) -> str:
-    return " or ".join(f"{name}@production" for name in sorted(classifiers)) or "a version in production"

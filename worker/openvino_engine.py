@@ -31,7 +31,11 @@ GRAPH_FORM = 1  # part of a kept graph's name: graphs of another form are made a
 PART = 8
 """Cutouts of one request at most: parts of a batch go to streams of a core each, so that other work on one
 core does not hold up all of them at every layer."""
-CONFIG = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
+CONFIG = {
+    "INFERENCE_PRECISION_HINT": "f32",
+    "PERFORMANCE_HINT": "THROUGHPUT",
+    "ENABLE_CPU_PINNING": False,  # a stream held to one core waits for whatever else runs there
+}
 
 
 @dataclass(frozen=True)

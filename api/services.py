@@ -15,9 +15,9 @@ from api.turns import Turns
 from core.errors import NotAllowed
 from core.settings import Settings
 from core.user import ROLES, Proof, Role, User
-from storage.database import check, ensure_indexes
+from storage.database import check
 from storage.record import Record, open_record
-from storage.schema import refuse_unfit
+from storage.schema import prepare
 from tasks.app import app as celery_app
 from tasks.messenger import Messenger
 from tasks.submit import Submitter
@@ -73,8 +73,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
     writers = ThreadPoolExecutor(BLOB_WRITERS, thread_name_prefix="blobs")
     try:
         check(record.database)
-        refuse_unfit(record.database)
-        ensure_indexes(record.database)
+        prepare(record.database)
         record.check_blobs()
         record.models.register_shipped(settings.shipped)
         record.accounts.ensure_admin(account.admin_username, account.admin_password.get_secret_value())

@@ -30,8 +30,8 @@ from cutouts.simulator.names import CHANNELS, Exposure, night_of
 from cutouts.simulator.truth import Truth
 from storage.blobs import sha256_of
 from storage.cutouts import CutoutRecord
-from storage.database import ensure_indexes
 from storage.record import Record, open_record
+from storage.schema import prepare
 from tasks.plan import Planner
 from tasks.submit_rescore import RescoreSubmitter, Rescoring
 from worker.engine import Scores
@@ -81,7 +81,7 @@ def main() -> int:
 
 
 def _fill(record: Record, settings: Settings, count: int) -> None:
-    ensure_indexes(record.database)
+    prepare(record.database)
     record.models.register_shipped("light")
     rng = np.random.default_rng(SEED)
     for first in range(0, count, AT_ONCE):

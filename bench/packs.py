@@ -26,8 +26,8 @@ from cli.local.servers import local_servers
 from core.job import Item
 from core.settings import Settings
 from cutouts.recipes import RECIPES
-from storage.database import ensure_indexes
 from storage.record import Record, open_record
+from storage.schema import prepare
 from storage.selection import EVERYTHING, selected
 from worker.packer import Packer
 from worker.reader import Reader, ReadItem
@@ -61,7 +61,7 @@ def main() -> int:
 
 
 def _measure(settings: Settings, record: Record, args: argparse.Namespace) -> int:
-    ensure_indexes(record.database)
+    prepare(record.database)
     files = [data for _, data in jpegs(min(args.cutouts, DISTINCT), seed=SEED)]
     put_on_record(record, files, days=DAYS, count=args.cutouts)
     reader = open_reader(settings, record, name="packs", from_packs=True)

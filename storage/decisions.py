@@ -130,11 +130,8 @@ def _decisions(models: ModelRegistry, cutouts: list[Document]) -> list[Decision]
 
 
 def _scores(cutout: Document) -> dict[str, float]:
-    """By version; records of before families had members hold one score of each family."""
-    if "scores" in cutout:
-        return dict(cutout["scores"])
-    versions: dict[str, str] = cutout.get("versions", {})
-    return {version: cutout[family] for family, version in versions.items() if family in cutout}
+    """By version; empty for a cutout without production fields."""
+    return dict(cutout.get("scores", {}))
 
 
 def _of(scores: Mapping[str, float], thresholds: Mapping[str, float]) -> dict[str, float]:

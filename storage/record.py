@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pymongo.errors import DuplicateKeyError
 
-from core.errors import Misconfigured
+from core.errors import Conflict, Misconfigured
 from core.settings import Settings
 from storage.accounts import AccountRepository
 from storage.audit import AuditLog
@@ -83,6 +83,15 @@ class Record:
                 " that every host reaches"
             )
         return str(mark["mark"])
+
+    def refuse_workers(self) -> None:
+        """Raise Conflict while workers are at work on this record."""
+        if workers := self.workers.present():
+            names = ", ".join(worker.name for worker in workers[:5])
+            raise Conflict(
+                f"workers are at work on the database {self.database.name} ({names}); "
+                "stop the service everywhere first"
+            )
 
     def close(self) -> None:
         """Close the connections."""

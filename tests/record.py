@@ -8,8 +8,8 @@ from pydantic import SecretStr
 
 from core.model_card import ModelCard, Weights
 from core.settings import Scoring, Settings
-from storage.database import ensure_indexes
 from storage.record import Record, open_record
+from storage.schema import prepare
 
 
 def settings_for(
@@ -28,7 +28,7 @@ def settings_for(
 def fresh_record(settings: Settings) -> Record:
     """A record with its indexes."""
     record = open_record(settings)
-    ensure_indexes(record.database)
+    prepare(record.database)
     return record
 
 

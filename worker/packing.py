@@ -16,9 +16,8 @@ from core.filters.grammar import MAX_COMPLETED
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
 from cutouts.recipes import RECIPES
-from storage.database import ensure_indexes
 from storage.record import open_record
-from storage.schema import refuse_unfit
+from storage.schema import prepare, refuse_unfit
 from storage.selection import bound_text, narrowed
 from worker.packer import Packer, Packing, remove_unused
 from worker.readers import decode_limits, open_reader
@@ -59,9 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _pack(settings: Settings, args: argparse.Namespace) -> int:
     record = open_record(settings, patience_s=30.0)
     try:
-        refuse_unfit(record.database)
         if settings.guest is None:
-            ensure_indexes(record.database)
+            prepare(record.database)
+        else:
+            refuse_unfit(record.database)
         nights = [night.strip() for night in args.nights.split(",") if night.strip()]
         wanted = narrowed(record, args.filter, nights=nights)
         selection = bound_text(record, wanted, longest=MAX_COMPLETED)

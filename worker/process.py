@@ -16,9 +16,8 @@ from core.errors import Unavailable
 from core.job import Priority
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
-from storage.database import ensure_indexes
 from storage.record import Record, open_record
-from storage.schema import refuse_unfit
+from storage.schema import prepare, refuse_unfit
 from storage.workers import WorkerInfo
 from tasks import context
 from worker.batch_engine import BatchEngine
@@ -53,9 +52,10 @@ class ScoringProcess:
         self._changed = threading.Event()
         self._canary = CanaryCheck(self._record.canaries, self._engine, lambda: self.name)
         self._canary_s = settings.watchdog.canary_s
-        refuse_unfit(self._record.database)
         if settings.guest is None:
-            ensure_indexes(self._record.database)
+            prepare(self._record.database)
+        else:
+            refuse_unfit(self._record.database)
             self._record.models.register_shipped(settings.shipped)
         self.scorer = _scorer(settings, self._record, self._engine, self.name)
 

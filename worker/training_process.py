@@ -13,9 +13,8 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from core.settings import load_settings
 from core.telemetry import configure_logging
-from storage.database import ensure_indexes
 from storage.record import Record, open_record
-from storage.schema import refuse_unfit
+from storage.schema import prepare, refuse_unfit
 from tasks import context
 from worker.ending import when_told_to_end
 from worker.trainer import JobTrainer
@@ -39,9 +38,10 @@ def _start(**_: object) -> None:
         prepare_process(device)
         record = open_record(settings, patience_s=PATIENCE_S)
         _records.append(record)
-        refuse_unfit(record.database)
         if settings.guest is None:
-            ensure_indexes(record.database)
+            prepare(record.database)
+        else:
+            refuse_unfit(record.database)
     except Exception:  # noqa: BLE001  Celery would log it and go on with a process that can't train
         _log.critical("this worker can't train and ends", exc_info=True)
         os.kill(os.getppid(), signal.SIGTERM)

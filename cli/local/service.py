@@ -26,6 +26,8 @@ from cli.local.suitability import Finding, examine_mongo, examine_redis
 from cli.local.supervisor import Supervisor
 from core.errors import Conflict, Misconfigured
 from core.settings import Secrets, Settings
+from storage.database import connect
+from storage.schema import refuse_unfit
 
 
 class Service:
@@ -187,6 +189,7 @@ class Service:
             flower_port=flower_port,
         )
         self._examine_given_servers(place)
+        self._refuse_unfit_record(place)
         programs = list(self._programs(place, secrets))
         if entrance is not None:
             embedded = [server.name for server in supervisor.servers]
@@ -229,6 +232,14 @@ class Service:
             raise Misconfigured("; ".join(f"{f.what}: {f.found} ({f.cure})" for f in faults))
         for fault in faults:
             self._say(f"{fault.what}: {fault.found}; cure: {fault.cure}")
+
+    def _refuse_unfit_record(self, place: Place) -> None:
+        """Raise Misconfigured, before any program is started, for a record that is not for this release."""
+        database = connect(place.mongo_url, self._settings.mongo_database)
+        try:
+            refuse_unfit(database)
+        finally:
+            database.client.close()
 
     def _publish(self, record: ServiceRecord) -> None:
         self._record = record

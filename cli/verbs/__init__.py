@@ -60,6 +60,7 @@ VERBS: dict[str, Verb] = {
     "users": Verb("cli.verbs.users", "accounts: list, add, remove them, change a role or a password"),
     "backup": Verb("cli.verbs.backup", "the record and all blobs into a folder, while the service runs"),
     "restore": Verb("cli.verbs.restore", "put a backup into an empty service: restore DIR [--check]"),
+    "migrate": Verb("cli.verbs.migrate", "bring the record to this release's schema: migrate [--dry-run]"),
     "invite": Verb("cli.verbs.invite", "let another host work for the service that runs here"),
     "worker": Verb(
         "cli.verbs.worker",

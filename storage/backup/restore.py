@@ -50,7 +50,7 @@ def restore(
         )
     verify(folder, manifest, tell=tell)
     check(record.database)
-    _refuse_workers(record)
+    record.refuse_workers()
     _begin(record.database, manifest, replace=replace)
     _fill(record.database, folder, manifest, tell=tell)
     tell("building indexes")
@@ -63,12 +63,6 @@ def restore(
         )
     _finish(record.database, manifest)
     return manifest
-
-
-def _refuse_workers(record: Record) -> None:
-    if workers := record.workers.present():
-        names = ", ".join(worker.name for worker in workers[:5])
-        raise Conflict(f"workers are at work on this database ({names}); stop the service everywhere first")
 
 
 def _begin(database: Mongo, manifest: Manifest, *, replace: bool) -> None:

@@ -1,13 +1,17 @@
 """Health, readiness, and starts that fail."""
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import requests
+from pymongo import MongoClient
 
 from cli.local.ports import free_port
 from storage.record import Record
 from storage.workers import WorkerInfo
-from tests.api.server import ApiServer
+from tests.api.server import ROOT, ApiServer
 
 
 def test_ready_means_both_servers_and_a_worker(api: ApiServer, api_record: Record) -> None:
@@ -39,6 +43,27 @@ def test_a_start_without_mongodb_ends_with_a_clear_line(redis_url: str, tmp_path
     said = server.log.read_text("utf-8")
     assert "deep-asteroids can't start: MongoDB does not answer" in said
     assert "Traceback" not in said
+
+
+def test_services_refuse_a_database_of_another_release(
+    mongo_url: str, redis_url: str, mongo_database: str, tmp_path: Path
+) -> None:
+    with MongoClient[dict[str, Any]](mongo_url) as client:
+        client[mongo_database]["service"].insert_one({"_id": "schema", "version": 99})
+        server = ApiServer(tmp_path, mongo_url=mongo_url, redis_url=redis_url, database=mongo_database)
+        assert server.launch().wait(60) != 0
+        said = server.log.read_text("utf-8")
+        assert "deep-asteroids can't start: the database" in said
+        assert "has schema 99, and this release knows" in said
+        assert "Traceback" not in said
+        assert client[mongo_database].list_collection_names() == ["service"]
+    command = [sys.executable, "-m", "tasks.sweeper"]
+    sweeper = subprocess.run(
+        command, cwd=ROOT, env=server.env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert sweeper.returncode == 1
+    assert "has schema 99" in sweeper.stderr
+    assert "Traceback" not in sweeper.stderr
 
 
 def test_metrics_are_for_users_and_count_made_up_paths_and_methods_under_none(api: ApiServer) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from cli.local.record import RecordFile
 from tests.cli.local.running import naming
@@ -78,6 +79,26 @@ def test_up_detached_that_fails_says_why_and_leaves_nothing(environment: dict[st
     assert ran.returncode == 1
     assert "DA_REDIS_URL" in answer(ran)["error"]
     assert naming(environment["DA_STATE_DIR"]) == []
+
+
+def test_up_refuses_a_database_of_another_release_before_it_starts_anything(
+    environment: dict[str, str],
+) -> None:
+    with MongoClient[dict[str, Any]](environment["DA_MONGO_URL"]) as client:
+        service = client[environment["DA_MONGO_DATABASE"]]["service"]
+        service.insert_one({"_id": "schema", "version": 99})
+        newer = streaks(environment, "up")
+        migrate = streaks(environment, "migrate", "--dry-run")
+        service.update_one({"_id": "schema"}, {"$set": {"version": 0}})
+        older = streaks(environment, "up")
+    for ran in (newer, migrate, older):
+        assert ran.returncode == 1
+        assert "Traceback" not in ran.stderr
+    assert "has schema 99" in answer(newer)["error"]
+    assert "has schema 99" in answer(migrate)["error"]
+    assert "./streaks migrate" in answer(older)["error"]
+    assert naming(environment["DA_STATE_DIR"]) == []
+    assert answer(streaks(environment, "migrate"))["schema"] == 1
 
 
 def test_doctor_finds_suitable_servers_and_exits_by_what_it_finds(environment: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from core.outcome import Outcome
 from core.settings import Settings
 from storage.cutouts import CutoutRecord, Decision
 from storage.decisions import decide_again, plausible_now, production_fields
+from storage.migrations import migrate
 from storage.record import Record
 from storage.results import Cursor, read_results
 from tests.record import register
@@ -128,6 +129,8 @@ def test_a_record_of_before_is_decided_from_the_fields_that_it_has(record: Recor
         {"_id": "old", "rb": 0.4, "sl": 0.9, "plausible": False, "versions": {"rb": RB, "sl": SL}}
     )
     record.database["cutouts"].insert_one({"_id": "never scored"})
+    record.database["service"].delete_one({"_id": "schema"})
+    migrate(record)
     record.models.set_threshold(RB, 0.3, by="me")
     assert decide_again(record, for_s=9) == 1
     found = record.cutouts.get("old")

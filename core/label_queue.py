@@ -12,6 +12,8 @@ network calls it, the surest network first; disagreeing: two networks call them 
 first; random: an order that no score has a part in, the same for everybody, as a control; labelled: the
 caller's own, latest first.
 """
+OPEN_KINDS: tuple[QueueKind, ...] = ("unlabelled", "uncertain", "disagreeing", "random")
+"""Those of items that the person has not labelled; where not everybody is to, they are shared out."""
 Order = Literal["high", "low"]
 
 

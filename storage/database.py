@@ -101,6 +101,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("at", DESCENDING), ("_id", DESCENDING)]),
     ],
     "label_settlements": [IndexModel([("_id.dataset", ASCENDING), ("at", ASCENDING)])],
+    "label_holds": [IndexModel([("until", ASCENDING)], expireAfterSeconds=0)],
     "night_files": [
         IndexModel(
             [(f"_id.{key}", ASCENDING) for key in ("night", "kind", "name", "sha256")], name="of_night"
@@ -149,7 +150,7 @@ PRIVATE = (
     *("users", "tokens", "sessions", "login_failures", "audit", "verdicts"),
     *("guests", "imports", "import_faults"),
     *("projects", "label_datasets", "label_items", "label_faults", "label_events", "label_states"),
-    "label_settlements",
+    *("label_settlements", "label_holds"),
 )
 """Collections that only the API touches: a worker on an invited host may neither read nor write them."""
 SHARED = (*(name for name in INDEXES if name not in PRIVATE), "nights", "service")

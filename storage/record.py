@@ -20,6 +20,7 @@ from storage.imports import ImportRepository
 from storage.jobs import JobRepository
 from storage.label_datasets import LabelDatasetRepository
 from storage.label_events import LabelEventRepository
+from storage.label_holds import LabelHoldRepository
 from storage.labels import LabelRepository
 from storage.login_attempts import LoginAttempts
 from storage.model_registry import ModelRegistry
@@ -51,6 +52,7 @@ class Record:
     projects: ProjectRepository
     label_datasets: LabelDatasetRepository
     label_events: LabelEventRepository
+    label_holds: LabelHoldRepository
     verdicts: VerdictRepository
     settlements: SettlementRepository
     nights: NightRepository
@@ -115,6 +117,7 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         projects=ProjectRepository(database),
         label_datasets=LabelDatasetRepository(database),
         label_events=LabelEventRepository(database),
+        label_holds=LabelHoldRepository(database),
         verdicts=VerdictRepository(database),
         settlements=SettlementRepository(database),
         nights=NightRepository(database),

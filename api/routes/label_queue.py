@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.label_items import picture_of
-from api.labelling_access import DatasetSeen
+from api.labelling_access import DatasetLabelled, DatasetSeen
 from api.services import Services, ServicesOf
 from core.errors import NotFound
 from core.label_queue import Order, QueueKind, Wanted, in_order
@@ -17,6 +17,9 @@ router = APIRouter(prefix="/v1/projects/{pid}/datasets/{did}", tags=["labelling"
 
 MOST = 5000
 """Items of an answer; who has labelled those asks again."""
+
+MOST_HELD = 200
+"""Items of a request for holds: two pages of a grid, and more."""
 
 VersionName = Annotated[str, Field(pattern=f"^$|{VERSION.pattern}", max_length=64)]
 
@@ -49,6 +52,19 @@ class Queue(BaseModel):
     items: list[QueueItem]
 
 
+class AskedHolds(BaseModel):
+    """The ids of the items that are to be labelled next."""
+
+    model_config = ConfigDict(extra="forbid")
+    items: list[Annotated[str, Field(max_length=64)]] = Field(max_length=MOST_HELD)
+
+
+class Holds(BaseModel):
+    """Those of them that are the caller's to label, in the order in which they were asked for."""
+
+    items: list[str]
+
+
 class ItemScores(BaseModel):
     """By item; what the version has not scored is not there."""
 
@@ -79,6 +95,23 @@ def read_queue(services: ServicesOf, found: DatasetSeen, asked: Annotated[AskedQ
             for c in queue[:MOST]
         ],
     )
+
+
+@router.post("/holds")
+def hold(asked: AskedHolds, services: ServicesOf, found: DatasetLabelled) -> Holds:
+    """Which of these items the caller may go on to, for some minutes or until it asks again.
+
+    Those are left out that as many others have labelled, or are looking at, as are to label an item.
+    """
+    record, overlap = services.record, found.project.overlap
+    items = list(dict.fromkeys(asked.items))
+    if overlap == 0:
+        return Holds(items=items)
+    people: dict[str, set[str]] = {item: set() for item in items}
+    for label in record.label_events.labels(found.dataset.id, items=items):
+        people[label.item].add(label.person)
+    held = record.label_holds.take(found.dataset.id, found.caller.name, people, overlap=overlap)
+    return Holds(items=[item for item in items if item in held])
 
 
 @router.get("/scores")

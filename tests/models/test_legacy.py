@@ -38,20 +38,6 @@ def vgg6() -> NumpyNetwork:
     return network
 
 
-@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
-def test_a_published_network_scores_as_the_original(architecture: str, tmp_path: Path) -> None:
-    file = published_file(architecture)
-    original = NumpyNetwork(json.loads(file.read_text()), seed=1)
-    expected = original(IMAGES)
-    assert np.ptp(expected) > 0.2
-    weights = write_h5(tmp_path / "published.weights.h5", original.description, original.weights)
-    card = import_published(file, weights, version="rb@9", folder=tmp_path / "rb-9")
-    assert card.architecture == architecture
-    assert card.weights.dtype == "float32"
-    assert card.training["imported_from"]["keras_version"] == "2.2.4"
-    np.testing.assert_allclose(scores(tmp_path / "rb-9"), expected, rtol=0, atol=1e-5)
-
-
 @pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("functional", [False, True])
 def test_one_file_or_two_sequential_or_functional_is_all_one(
@@ -131,23 +117,27 @@ def test_tf_keras_itself_gives_the_same_scores(architecture: str, tmp_path: Path
     file = published_file(architecture)
     numpy_network = NumpyNetwork(json.loads(file.read_text()), seed=2)
     expected = numpy_network(IMAGES)
+    assert np.ptp(expected) > 0.2
     original = tf_keras.models.model_from_json(file.read_text())
     for layer in original.layers:
         if layer.weights:
             layer.set_weights(list(numpy_network.weights[layer.name].values()))
     np.testing.assert_allclose(original.predict_on_batch(IMAGES), expected, rtol=0, atol=1e-5)
     original.save_weights(tmp_path / "original.h5", save_format="h5")
-    with warnings.catch_warnings():  # it says that this format is of the past
-        warnings.simplefilter("ignore", UserWarning)
-        original.save(tmp_path / "single.h5", save_format="h5")
     ours = write_h5(tmp_path / "ours.h5", numpy_network.description, numpy_network.weights)
     with h5py.File(tmp_path / "original.h5") as theirs, h5py.File(ours) as written:
         assert layout(theirs) == layout(written)
-    for n, parts in enumerate([(file, tmp_path / "original.h5"), (None, tmp_path / "single.h5")]):
-        import_published(*parts, version="rb@9", folder=tmp_path / f"rb-{n}")
-        np.testing.assert_allclose(
-            scores(tmp_path / f"rb-{n}"), original.predict_on_batch(IMAGES), rtol=0, atol=1e-5
-        )
+    parts: list[tuple[Path | None, Path]] = [(file, tmp_path / "original.h5")]
+    if architecture == "vgg6":  # how one file is told from two has nothing to do with what is in them
+        with warnings.catch_warnings():  # it says that this format is of the past
+            warnings.simplefilter("ignore", UserWarning)
+            original.save(tmp_path / "single.h5", save_format="h5")
+        parts.append((None, tmp_path / "single.h5"))
+    for n, (described, weights) in enumerate(parts):
+        folder = tmp_path / f"rb-{n}"
+        card = import_published(described, weights, version="rb@9", folder=folder)
+        assert (card.architecture, card.weights.dtype) == (architecture, "float32")
+        np.testing.assert_allclose(scores(folder), expected, rtol=0, atol=1e-5)
 
 
 def layout(file: h5py.File) -> list[Any]:

@@ -10,7 +10,7 @@ from api.project_view import dataset_views
 from api.routes.label_queue import AskedQueue
 from api.services import ServicesOf
 from api.web.rendering import page
-from core.label_queue import QueueKind
+from core.label_queue import OPEN_KINDS, QueueKind
 from core.legacy import is_legacy
 from core.project import Project
 from storage.record import Record
@@ -57,6 +57,7 @@ def label(
         kinds=QUEUES,
         versions=_versions(record, project),
         mine=mine,
+        shared=project.overlap > 0 and asked.kind in OPEN_KINDS,
         in_production=asked.version in record.models.production(),
     )
 

@@ -2,10 +2,12 @@
 import { isTyping } from "./site.js";
 import "./view.js";
 import { Grid, LEFT_OUT } from "./label/grid.js";
+import { Holds } from "./label/holds.js";
 import { Outbox, newId } from "./label/outbox.js";
 import { Single } from "./label/single.js";
 
 const PRELOADED = 12;
+const LONGEST_WAIT_MS = 2000;
 const panel = document.querySelector("[data-label]");
 const at = (name) => panel.querySelector(`[data-${name}]`);
 const { base, user, mode, kind } = panel.dataset;
@@ -14,11 +16,16 @@ const asked = new URLSearchParams(JSON.parse(panel.dataset.asked));
 const isGrid = mode === "grid";
 const work = isGrid ? new Grid({ classes, columns: 8, rows: 6 }) : new Single({ classes });
 const outbox = new Outbox({ address: `${base}/events`, prefix: `labels:${user}:${base}`, changed: showSent });
+const holds = new Holds(panel.hasAttribute("data-shared") ? `${base}/holds` : null);
 const known = new Set(); // items that this page has had
 const seenWithScore = new Set();
 const eventOf = new Map(); // by item: the ids of the events on it, latest last
 let scores = null; // by item, once they were asked for
 let areScoresShown = false;
+let shown = 0; // how many items, from the first, have been on the screen
+let holding = null; // the promise of what is being asked
+let isWaiting = false; // for the holds of the page that comes
+let others = 0; // items that were left to others
 let labelled = Number(panel.dataset.labelled);
 
 /** Ask for what is to be labelled; what was here before is not taken in again. */
@@ -34,10 +41,35 @@ async function fetchItems() {
   const found = items.filter(({ item }) => !known.has(item));
   found.forEach(({ item }) => known.add(item));
   work.items.push(...found);
+  others = 0;
+  await hold();
   at("told").textContent = "";
   if (at("unscored")) at("unscored").hidden = unscored === 0;
   if (at("count")) at("count").textContent = unscored.toLocaleString("en");
   draw();
+}
+
+/** Make sure of what is shown and of what comes next; what others look at is left to them. */
+function hold() {
+  holding ??= takeHolds().finally(() => (holding = null));
+  return holding;
+}
+
+async function takeHolds() {
+  for (let wanted; (wanted = holds.due(upcoming())).length > 0; ) {
+    const refused = await holds.refused(wanted);
+    work.items = work.items.filter(({ item }, n) => n < shown || !refused.has(item) || leave(item));
+  }
+}
+
+const page = () => (isGrid ? work.page : [work.item].filter(Boolean));
+const upcoming = () => [...page(), ...(isGrid ? work.ahead : work.next(2 * PRELOADED))];
+
+function leave(id) {
+  known.delete(id);
+  holds.forget(id);
+  others += 1;
+  return false;
 }
 
 function say(said) {
@@ -63,10 +95,24 @@ function takeBack(said) {
 const labelOf = (id) => work.items.find(({ item }) => item === id)?.label;
 
 function act(step) {
+  if (isWaiting) return;
   const wasDone = work.isDone;
   step();
-  draw();
   if (work.isDone && !wasDone) outbox.flush().then(fetchItems);
+  if (work.isDone || holds.areKnown(page())) {
+    draw();
+    const left = others;
+    hold().then(() => others > left && draw());
+  } else goOnOnceHeld();
+}
+
+/** A hand that is faster than the answer waits for it; not for long, or a lost connection would stop it. */
+async function goOnOnceHeld() {
+  isWaiting = at("work").hidden = true;
+  await Promise.race([hold(), new Promise((done) => setTimeout(done, LONGEST_WAIT_MS))]);
+  isWaiting = false;
+  draw();
+  if (work.isDone) outbox.flush().then(fetchItems);
 }
 
 const confirmPage = () => work.page.length > 0 && act(() => say(work.confirm()));
@@ -76,12 +122,14 @@ const label = (name) => act(() => (isGrid ? work.give(name) : say(work.give(name
 // ---- what is shown
 
 function draw() {
+  shown = Math.max(shown, (isGrid ? work.start : work.at) + page().length);
   (isGrid ? drawGrid : drawSingle)();
   for (const button of panel.querySelectorAll("[data-preset]")) button.setAttribute("aria-pressed", button.dataset.preset === work.preset);
   at("undo").disabled = !work.canUndo;
   at("labelled").textContent = labelled.toLocaleString("en");
   at("left").textContent = (work.items.length - (isGrid ? work.start : work.at)).toLocaleString("en");
   at("done").hidden = !work.isDone;
+  at("others").hidden = others === 0;
   at("work").hidden = work.isDone;
 }
 

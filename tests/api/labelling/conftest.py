@@ -11,7 +11,7 @@ from tests.api.server import ApiServer
 PASSWORD = "a-password-of-a-labeller"
 COLLECTIONS = (
     *("projects", "label_datasets", "label_items", "label_faults", "label_events", "label_states"),
-    *("label_settlements", "login_failures"),
+    *("label_settlements", "label_holds", "login_failures"),
 )
 
 

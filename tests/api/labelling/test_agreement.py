@@ -56,6 +56,26 @@ def test_a_queue_is_of_one_persons_own(project: LabelProject, token_of: TokenOf)
     assert sorted(queue(project, ben, kind="random")) == sorted(n.removesuffix(".jpg") for n in NAMES)
 
 
+def test_where_one_person_is_enough_items_are_shared_out(
+    project: LabelProject, api: ApiServer, token_of: TokenOf
+) -> None:
+    anna, ben, path = token_of("anna"), token_of("ben"), f"{project.base}/holds"
+    items = [project.items[name] for name in NAMES]
+
+    def hold(token: str, wanted: list[str]) -> list[str]:
+        return list(project.ask("POST", path, token=token, json={"items": wanted})["items"])
+
+    assert hold(anna, items[:5]) == hold(ben, items[:5]) == items[:5]  # everybody is to label everything
+    project.ask("PATCH", f"/v1/projects/{project.id}", json={"overlap": 1})
+    assert hold(anna, items[:5]) == items[:5]
+    assert hold(ben, items[:8]) == items[5:8]
+    project.say(ben, labels(project, "........s..."))
+    assert hold(anna, items[5:]) == items[9:]
+    too_many = api.ask("POST", path, token=anna, json={"items": ["x"] * 201})
+    assert too_many.status_code == 422
+    assert api.ask("POST", path, token=token_of("vera"), json={"items": items}).status_code == 404
+
+
 def test_an_item_is_in_nobodys_queue_once_as_many_people_as_are_wanted_have_labelled_it(
     project: LabelProject, token_of: TokenOf
 ) -> None:

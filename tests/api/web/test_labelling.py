@@ -193,6 +193,26 @@ def test_two_people_on_one_data_set_never_overwrite_each_other(
     assert len(project.labels("label-ben")) == len(project.labels("label-anna")) == 48
 
 
+def test_two_people_at_once_share_the_work_out_where_one_is_enough(
+    enter: Enter, project: LabelProject, api_record: Record, cutouts: list[Simulated]
+) -> None:
+    truth = fill(project, api_record, cutouts[:250])
+    project.ask("PATCH", f"/v1/projects/{project.id}", json={"overlap": 1})
+    names = ("label-anna", "label-ben")
+    hands = [Hand(enter(name).open(f"{project.page}?version={VERSION}"), truth, CLASSES) for name in names]
+    first, second = [hand.items() for hand in hands]
+    assert len(first) == len(second) == 48
+    assert not set(first) & set(second)
+    for hand in hands:
+        hand.label_all_by_keyboard()
+        all_sent(hand.page)
+    said = [project.labels(name) for name in names]
+    assert not said[0].keys() & said[1].keys()
+    assert said[0] | said[1] == truth
+    expect(hands[0].page.locator("[data-others]")).to_be_visible()  # ben had his two pages then
+    expect(hands[1].page.locator("[data-others]")).to_be_hidden()
+
+
 def test_pages_of_labelling_have_no_serious_fault_of_accessibility(
     enter: Enter, project: LabelProject, api: ApiServer, api_record: Record, cutouts: list[Simulated]
 ) -> None:

@@ -91,7 +91,7 @@ export class Grid {
       .map((item) => ({ item: item.item, class: this.classOf(item), isMarked: this.isMarked(item) }))
       .filter(({ class: name }, n) => name !== LEFT_OUT && name !== this.page[n].label);
     this.#past.push({ kind: "page", start: this.start, cursor: this.cursor, said });
-    this.start += this.size;
+    this.start = Math.min(this.start + this.size, this.items.length); // what is added later is next
     this.cursor = 0;
     return said;
   }

@@ -27,7 +27,7 @@ def main(url: str, user: str, password: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport=SIZE, reduced_motion="reduce")
-        page.goto(f"{url}/login")
+        take(page, f"{url}/login", "site-login")
         page.fill("input[name=username]", user)
         page.fill("input[name=password]", password)
         page.press("input[name=password]", "Enter")
@@ -38,14 +38,24 @@ def main(url: str, user: str, password: str) -> None:
         page.locator(".cell").first.click()
         page.wait_for_url("**/cutouts/**")
         take(page, page.url, "site-cutout")
-        take(page, f"{url}/models", "site-models")
-        take(page, f"{url}/workers", "site-workers")
-        page.goto(f"{url}/jobs")
+        for name in ("workers", "accounts", "me"):
+            take(page, f"{url}/{name}", f"site-{name}")
+        take_models(page, url)
+        take(page, f"{url}/jobs", "site-jobs")
         page.locator("tbody a").first.click()
         page.wait_for_url("**/jobs/*")
         take(page, page.url, "site-job")
         take_labelling(page, url)
         browser.close()
+
+
+def take_models(page: Page, url: str) -> None:
+    """The list, and of a model that is not in production its page and what promoting it would change."""
+    take(page, f"{url}/models", "site-models")
+    models = page.request.get(f"{url}/v1/models").json()["models"]
+    version = next(model["version"] for model in models if model["stage"] != "production")
+    take(page, f"{url}/models/{version}", "site-model")
+    take(page, f"{url}/models/{version}/promote", "site-promote")
 
 
 def take_tonight(page: Page, url: str) -> None:
@@ -68,6 +78,7 @@ def take_labelling(page: Page, url: str) -> None:
     with TRUTH.open(encoding="utf-8") as file:
         real = {Path(row["file"]).name for row in csv.DictReader(file) if row["rb"] == "1"}
     label = f"{url}/projects/{project}/datasets/{dataset}/label"
+    take(page, f"{url}/projects", "site-projects")
     take(page, f"{url}/projects/{project}", "site-project")
     take(page, f"{url}/projects/{project}/datasets/{dataset}", "site-label-dataset")
     take(page, f"{label}?mode=single", "site-label-single")

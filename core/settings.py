@@ -160,6 +160,24 @@ class Watchdog(BaseModel):
     load_s: float = Field(600.0, gt=0, description="what starting, or loading networks, may take")
 
 
+class Retention(BaseModel):
+    """How many days things stay; none: for ever. The sweeper removes what is older, a little at a time."""
+
+    jobs_days: float | None = Field(
+        None, gt=0, description="ended jobs, with their shards and trainings, but for those of nights"
+    )
+    outcomes_days: float | None = Field(
+        None, gt=0, description="outcomes of versions that were archived so long ago and that no cutout shows"
+    )
+    audit_days: float | None = Field(None, gt=0)
+    logs_days: float | None = Field(None, gt=0, description="files in state_dir/logs that nobody writes to")
+
+    @property
+    def any(self) -> bool:
+        """Whether anything goes at all."""
+        return any(days is not None for days in self.model_dump().values())
+
+
 class Settings(BaseSettings):
     """Everything that an operator can set; nested fields as `DA_SCORING__SHARD_SIZE`."""
 
@@ -223,6 +241,7 @@ class Settings(BaseSettings):
     station: Station = Field(Station(), description="the header of reports of accepted streaks")
     kowalski: KowalskiArchive = KowalskiArchive()
     watchdog: Watchdog = Watchdog()
+    retention: Retention = Retention()
     families: dict[str, Family] = Field(
         dict(FAMILIES), description="of networks, beside rb and sl: what their scores mean"
     )

@@ -105,7 +105,8 @@ INDEXES: dict[str, list[IndexModel]] = {
     "night_files": [
         IndexModel(
             [(f"_id.{key}", ASCENDING) for key in ("night", "kind", "name", "sha256")], name="of_night"
-        )
+        ),
+        IndexModel([("job", ASCENDING)]),
     ],
     "night_faults": [
         IndexModel([(f"_id.{key}", ASCENDING) for key in ("night", "name", "line")], name="of_night")

@@ -151,6 +151,14 @@ class TrainingRepository:
         if jobs:
             self._trainings.update_many({"_id": {"$in": list(jobs)}}, [{"$set": {"told": "$$NOW"}}])
 
+    def unfinished(self, jobs: Sequence[str]) -> set[str]:
+        """Those of these whose training is open, or has checkpoints that are still to be removed."""
+        kept: Document = {
+            "$or": [_OPEN, {"checkpoint": {"$exists": True}}, {"replaced.0": {"$exists": True}}]
+        }
+        found = self._trainings.find({"_id": {"$in": list(jobs)}} | kept, {"_id": True})
+        return {document["_id"] for document in found}
+
     def is_done(self, job: str) -> bool:
         """Whether a training has come to its end."""
         return self._trainings.find_one({"_id": job, "state": "done"}, {"_id": True}) is not None

@@ -10,6 +10,7 @@ from storage.blob_hold import blobs_are_held
 from storage.decisions import decide_again
 from storage.record import Record
 from storage.refresh import refresh_production
+from storage.retention import RetentionKeeper
 from tasks import context
 from tasks.app import app
 from tasks.metrics import ServiceMetrics
@@ -19,6 +20,7 @@ _log = logging.getLogger(__name__)
 ORPHAN_S = 3600.0
 DECIDE_S = 1.0  # of each round, while cutouts wait for today's thresholds
 REFRESH_S = 1.0  # of each round, while cutouts may have scores of what was promoted
+RETAIN_S = 0.5  # of each round, while something is older than the settings let it be
 ORPHANS_EVERY_S = 300.0  # it looks at every old shard that waits
 PRIORITIES: tuple[Priority, ...] = ("live", "bulk")
 
@@ -36,8 +38,15 @@ class Bell(ShardBell, Protocol):
 class RecordSweeper:
     """Compares the record with the queues and mends the difference."""
 
-    def __init__(self, record: Record, messenger: Bell, metrics: ServiceMetrics | None = None) -> None:
+    def __init__(
+        self,
+        record: Record,
+        messenger: Bell,
+        metrics: ServiceMetrics | None = None,
+        keeper: RetentionKeeper | None = None,
+    ) -> None:
         self._record, self._messenger, self._metrics = record, messenger, metrics
+        self._keeper = keeper
         self._next_orphans = 0.0
 
     def sweep(self) -> None:
@@ -62,6 +71,8 @@ class RecordSweeper:
                 self._record.shards.cancel(job)  # the API died between the two steps of a cancel
             self._tidy_trainings()
         self._remove_spent_checkpoints()
+        if self._keeper is not None:
+            self._keeper.step(for_s=RETAIN_S)
         if self._metrics is not None:
             self._metrics.update()
 

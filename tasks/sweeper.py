@@ -16,6 +16,7 @@ from core.metrics_server import Told, serve_metrics
 from core.settings import load_settings
 from core.telemetry import configure_logging
 from storage.record import Record, open_record
+from storage.retention import RetentionKeeper
 from storage.schema import refuse_unfit
 
 _log = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ def main() -> int:
         sys.stderr.write(f"sweeper: {error}\n")
         return 1
     planning.start()
-    context.bind_sweeper(RecordSweeper(record, messenger, metrics))
+    keeper = RetentionKeeper(record, settings.retention, logs=settings.state_dir / "logs")
+    context.bind_sweeper(RecordSweeper(record, messenger, metrics, keeper))
     schedule = settings.state_dir / "beat-schedule"
     schedule.parent.mkdir(parents=True, exist_ok=True)
     options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level]

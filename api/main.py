@@ -8,6 +8,7 @@ from fastapi.security import HTTPBearer
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.answers import install_answers
+from api.description import described
 from api.gate import Gate
 from api.metrics import Metrics, metrics_registry, metrics_router
 from api.routes import (
@@ -114,7 +115,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(metrics_router(registry), dependencies=_NEEDS_TOKEN)
     install_site(app)
     app.include_router(zwickyverse.router, dependencies=_NEEDS_TOKEN)  # after pages of the same paths
-    app.add_api_route("/openapi.json", app.openapi, include_in_schema=False)
+    app.add_api_route("/openapi.json", described(app), include_in_schema=False)
     return app
 
 

@@ -1,10 +1,9 @@
 """Whether the process is up, and whether the service can do its work. Open to anyone."""
 
-from typing import Any
-
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from pymongo import timeout
 from pymongo.errors import PyMongoError
 
@@ -23,7 +22,22 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+class Checks(BaseModel):
+    """`ok`, or what is wrong; and how many workers take work."""
+
+    mongo: str
+    redis: str
+    workers: int
+
+
+class Readiness(BaseModel):
+    """Whether the service can do its work, and what it lacks."""
+
+    ready: bool
+    checks: Checks
+
+
+@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
 async def readyz(services: ServicesOf) -> JSONResponse:
     """Ready when MongoDB and Redis answer and at least one worker holds its networks; 503 until then."""
     return await run_sync(_readiness, services, limiter=services.probes)
@@ -35,8 +49,8 @@ def _readiness(services: Services) -> JSONResponse:
         workers = _workers(services) if mongo == "ok" else 0
     redis = _redis(services)
     ready = mongo == "ok" and redis == "ok" and workers >= 1
-    checks: dict[str, Any] = {"mongo": mongo, "redis": redis, "workers": workers}
-    return JSONResponse({"ready": ready, "checks": checks}, 200 if ready else 503)
+    told = Readiness(ready=ready, checks=Checks(mongo=mongo, redis=redis, workers=workers))
+    return JSONResponse(told.model_dump(), 200 if ready else 503)
 
 
 def _mongo(services: Services) -> str:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
+from pydantic import BaseModel, ValidationError
 
 from core.errors import Damaged
 from core.outcome import Departure
@@ -57,6 +58,16 @@ class PackIndex:
         return self.pixels_at + first * IMAGE_BYTES, self.pixels_at + (last + 1) * IMAGE_BYTES
 
 
+class _Told(BaseModel):
+    """The index as it is written."""
+
+    preparation: str
+    cutouts: tuple[str, ...]
+    sha256: tuple[str, ...]
+    crc32: tuple[int, ...]
+    departures: dict[int, tuple[tuple[str, float, float, float], ...]]
+
+
 def preparation(recipe: str) -> str:
     """How a pack's cutouts were prepared: the recipe, and a mark of all else that decides what is in it.
 
@@ -97,20 +108,18 @@ def read_index(head: bytes) -> PackIndex:
         raise Damaged(f"a pack that starts with {magic!r}; expected {MAGIC!r}")
     if len(text) != length or zlib.crc32(text) != crc32:
         raise Damaged(f"a pack whose index, {len(text)} of {length} bytes, is not what was written")
-    told = json.loads(text)
+    try:
+        told = _Told.model_validate_json(text)
+    except ValidationError as error:
+        raise Damaged(f"a pack whose index is none: {error.errors()[0]['msg']}") from error
+    if len({len(told.cutouts), len(told.sha256), len(told.crc32)}) > 1:
+        raise Damaged("a pack whose index has lists of several lengths; expected one entry of each a cutout")
     departures = {
-        int(row): tuple(Departure(quantity, observed, (low, high)) for quantity, observed, low, high in found)
-        for row, found in told["departures"].items()
+        row: tuple(Departure(quantity, observed, (low, high)) for quantity, observed, low, high in found)
+        for row, found in told.departures.items()
     }
     end = _PREAMBLE.size + length
-    return PackIndex(
-        told["preparation"],
-        tuple(told["cutouts"]),
-        tuple(told["sha256"]),
-        tuple(told["crc32"]),
-        departures,
-        end + -end % _PAGE,
-    )
+    return PackIndex(told.preparation, told.cutouts, told.sha256, told.crc32, departures, end + -end % _PAGE)
 
 
 def read_rows(index: PackIndex, data: bytes, first: int) -> tuple[Pixels, list[int]]:

@@ -1,5 +1,6 @@
 """Who sends a request: by a token in the header Authorization, or else by a session's cookie."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
@@ -19,13 +20,20 @@ class Credentials:
     token: str | None = None
     session: str | None = None
 
-    def proof(self, record: Record) -> Proof:
-        """Whose they are, and by which password; raises NotAuthenticated."""
-        if self.token is not None:
-            return record.accounts.proof_of(self.token)
-        if self.session is not None:
-            return record.sessions.proof_of(self.session)
-        raise NotAuthenticated("no token came; expected Authorization: Bearer TOKEN (log in at POST /auth)")
+
+def proofs_of(record: Record, asked: Sequence[Credentials]) -> dict[Credentials, Proof | Exception]:
+    """Whose they are, and by which password, or NotAuthenticated."""
+    by_token = record.accounts.proofs_of([one.token for one in asked if one.token is not None])
+    return {one: by_token[one.token] if one.token is not None else _opened(record, one) for one in asked}
+
+
+def _opened(record: Record, by: Credentials) -> Proof | NotAuthenticated:
+    if by.session is None:
+        return NotAuthenticated("no token came; expected Authorization: Bearer TOKEN (log in at POST /auth)")
+    try:
+        return record.sessions.proof_of(by.session)
+    except NotAuthenticated as error:
+        return error
 
 
 def credentials_of(headers: Headers) -> Credentials:

@@ -91,7 +91,7 @@ async def _admit(scope: Scope) -> int:
             services.record.guests.name_of, credentials.token, limiter=services.gate
         )
     if state["guest"] is None:
-        state["proof"] = await run_sync(credentials.proof, services.record, limiter=services.gate)
+        state["proof"] = await services.proofs.ask(credentials)
         state["user"] = state["proof"].user
     return body_limit(scope["path"], state.get("user"), services.settings.limits)
 

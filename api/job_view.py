@@ -1,12 +1,13 @@
 """A job as people see it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
 
-from core.job import Job, JobState
+from core.errors import NotFound
+from core.job import Job, JobState, Progress
 from core.training import Training
 from storage.record import Record
 from storage.workers import host_of
@@ -61,9 +62,25 @@ class JobView(BaseModel):
 
 def view_of(record: Record, job: Job) -> JobView:
     """A job with its progress, as the record has it now."""
-    progress = record.shards.progress(job.id)
+    return views_of(record, [job])[0]
+
+
+def views_of(record: Record, jobs: Sequence[Job]) -> list[JobView]:
+    """Several jobs, each as `view_of` shows it, by a few looks at the record for all of them."""
+    progress = record.shards.progress_of([job.id for job in jobs])
+    rates = record.shards.worker_rates_of([job.id for job in jobs if not job.state.ended])
+    return [_view(record, job, progress[job.id], rates.get(job.id, {})) for job in jobs]
+
+
+def known_views(record: Record, ids: Sequence[str]) -> dict[str, JobView | Exception]:
+    """The views of jobs by their ids; NotFound for those that are not on record."""
+    jobs = record.jobs.get_all(ids)
+    views = {view.id: view for view in views_of(record, list(jobs.values()))}
+    return {job: views.get(job) or NotFound(f"there is no job {job!r}") for job in ids}
+
+
+def _view(record: Record, job: Job, progress: Progress, workers: dict[str, float]) -> JobView:
     training = record.trainings.get(job.id) if job.kind == "train" else None
-    workers = {} if job.state.ended else record.shards.worker_rates(job.id)
     rate = sum(workers.values()) or _mean_rate(record, job, progress.done)
     return JobView(
         id=job.id,

@@ -49,6 +49,7 @@ from api.services import open_services
 from api.startup import ReadableStartup
 from api.web.site import install_site
 from core.errors import Misconfigured
+from core.memory import bound_arenas
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
 
@@ -58,6 +59,7 @@ _NEEDS_TOKEN = [Depends(HTTPBearer(auto_error=False))]  # for the description; t
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The API on these settings, or on those of the environment. Connects when it is started, not before."""
     if settings is None:
+        bound_arenas()
         settings = _settings_of_environment()
         configure_logging(settings.log_level)
     app = FastAPI(

@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, cast
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from api.credentials import Credentials, proofs_of
+from api.job_view import JobView, known_views
 from api.streams import Streams
+from api.together import Together
 from api.turns import Turns
 from core.errors import NotAllowed
 from core.settings import Settings
@@ -44,6 +48,7 @@ class Services:
     logins, scans : turns at passwords, and at reading as much of the record as somebody likes to ask for.
     fetches : turns at reading pictures by reference, from hosts that may be slow.
     gate, probes : threads for looking up who asks, and for `/readyz`; no route's work takes them.
+    proofs, job_views : who asks, and how jobs are, of all requests that come at the same time.
     """
 
     settings: Settings
@@ -60,6 +65,8 @@ class Services:
     gate: CapacityLimiter
     probes: CapacityLimiter
     streams: Streams
+    proofs: Together[Credentials, Proof]
+    job_views: Together[str, JobView]
 
 
 @contextmanager
@@ -70,6 +77,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
     """
     account = settings.secrets.database
     record = open_record(settings)
+    gate = CapacityLimiter(GATE_THREADS)
     writers = ThreadPoolExecutor(BLOB_WRITERS, thread_name_prefix="blobs")
     try:
         check(record.database)
@@ -105,9 +113,11 @@ def open_services(settings: Settings) -> Iterator[Services]:
                 waiting=FETCHES_WAITING,
                 refusal="too many pictures are read by reference at once; try again in a few seconds",
             ),
-            gate=CapacityLimiter(GATE_THREADS),
+            gate=gate,
             probes=CapacityLimiter(PROBE_THREADS),
             streams=Streams(),
+            proofs=Together(partial(proofs_of, record), limiter=gate),
+            job_views=Together(partial(known_views, record)),
         )
     finally:
         writers.shutdown()

@@ -1,6 +1,5 @@
 """Whether who asked is still let in: of answers that go on for long."""
 
-from anyio.to_thread import run_sync
 from fastapi import Request
 
 from api.credentials import Credentials
@@ -15,7 +14,7 @@ async def is_still_in(request: Request) -> bool:
     services = await services_of(request)
     credentials = Credentials(await token_of(request), await session_of(request))
     try:
-        await run_sync(credentials.proof, services.record, limiter=services.gate)
+        await services.proofs.ask(credentials)
     except NotAuthenticated:
         return False
     return True

@@ -149,7 +149,7 @@ def _told(process: tuple[str, int]) -> str:
 def _role(pid: int) -> str:
     """What a process below a program is."""
     words = Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
-    for mark, role in (("tracker", "resource tracker"), ("spawn_main", "child"), ("fork", "fork")):
+    for mark, role in (("_tracker import main", "tracker"), ("spawn_main", "child"), ("fork", "fork")):
         if mark in words:
             return role
     return words.split("\0")[0].rpartition("/")[2] or "fork"

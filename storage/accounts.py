@@ -1,6 +1,6 @@
 """Accounts and their tokens. A password is stored as argon2id, a token as its SHA-256."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
@@ -186,22 +186,18 @@ class AccountRepository:
 
     def proof_of(self, token: str) -> Proof:
         """Whose token this is; raises NotAuthenticated when it is unknown, has ended or was revoked."""
-        found = self._tokens.find_one({"_id": token_digest(token)})
-        account = None if found is None else self._users.find_one({"_id": found["user"]})
-        if (
-            found is None
-            or account is None
-            or found["expires"] < datetime.now(UTC)
-            or found.get("password") != hash_digest(account["password"])
-        ):
-            raise NotAuthenticated("the token is unknown, expired or revoked; log in again at /auth")
-        role = lesser(account["role"], found.get("scope") or ROLES[0])
-        return Proof(
-            User(account["_id"], role),
-            found["password"],
-            expires=found["expires"],
-            is_narrow=found.get("scope") is not None,
-        )
+        proof = self.proofs_of([token])[token]
+        if isinstance(proof, NotAuthenticated):
+            raise proof
+        return proof
+
+    def proofs_of(self, tokens: Sequence[str]) -> dict[str, Proof | NotAuthenticated]:
+        """The same of several tokens: the proof of each, or the error."""
+        digests = {token: token_digest(token) for token in tokens}
+        found = {d["_id"]: d for d in self._tokens.find({"_id": {"$in": list(digests.values())}})}
+        names = list({d["user"] for d in found.values()})
+        accounts = {d["_id"]: d for d in self._users.find({"_id": {"$in": names}})} if names else {}
+        return {token: _proof(found.get(digest), accounts) for token, digest in digests.items()}
 
     def tokens_of(self, name: str) -> list[TokenInfo]:
         """The tokens of one account, newest first."""
@@ -246,6 +242,24 @@ class AccountRepository:
     def _in_transaction(self, body: Callable[[ClientSession], _T]) -> _T:
         with self._client.start_session() as session:
             return session.with_transaction(body)
+
+
+def _proof(found: Document | None, accounts: Mapping[str, Document]) -> Proof | NotAuthenticated:
+    """Of a token as it is on record, or None."""
+    account = None if found is None else accounts.get(found["user"])
+    if (
+        found is None
+        or account is None
+        or found["expires"] < datetime.now(UTC)
+        or found.get("password") != hash_digest(account["password"])
+    ):
+        return NotAuthenticated("the token is unknown, expired or revoked; log in again at /auth")
+    return Proof(
+        User(account["_id"], lesser(account["role"], found.get("scope") or ROLES[0])),
+        found["password"],
+        expires=found["expires"],
+        is_narrow=found.get("scope") is not None,
+    )
 
 
 def _info(document: Document) -> TokenInfo:

@@ -59,6 +59,10 @@ class JobRepository:
         document = self._jobs.find_one({"_id": job})
         return None if document is None else _job(document)
 
+    def get_all(self, jobs: Sequence[str]) -> dict[str, Job]:
+        """Those of these jobs that are on record, by id."""
+        return {d["_id"]: _job(d) for d in self._jobs.find({"_id": {"$in": list(jobs)}})}
+
     def newest(self, limit: int, *, before: str | None = None) -> list[Job]:
         """Jobs, newest first, those older than the id `before`."""
         query: Document = {} if before is None else {"_id": {"$lt": before}}

@@ -178,16 +178,20 @@ class ShardRepository:
         return median(rates) if rates else None
 
     def worker_rates(self, job: str, *, seconds: float = 60.0) -> dict[str, float]:
-        """Cutouts/s of each worker of a job, by its name, from the shards it closed within the last seconds.
+        """The same of one job."""
+        return self.worker_rates_of([job], seconds=seconds)[job]
+
+    def worker_rates_of(self, jobs: Sequence[str], *, seconds: float = 60.0) -> dict[str, dict[str, float]]:
+        """By job, cutouts/s of each worker by its name, from the shards it closed within the last seconds.
 
         Who has closed none for three times as long as its longest took is not there any more.
         """
         ago = {"$dateSubtract": {"startDate": "$$NOW", "unit": "millisecond", "amount": int(seconds * 1000)}}
         pipeline: list[Mapping[str, Any]] = [
-            {"$match": {"_id.job": job, "state": "done", "$expr": {"$gte": ["$closed", ago]}}},
+            {"$match": {**_of_jobs(jobs), "state": "done", "$expr": {"$gte": ["$closed", ago]}}},
             {
                 "$group": {
-                    "_id": "$worker",
+                    "_id": {"job": "$_id.job", "worker": "$worker"},
                     "size": {"$sum": "$size"},
                     "first": {"$min": "$claimed"},
                     "last": {"$max": "$closed"},
@@ -204,11 +208,11 @@ class ShardRepository:
                 }
             },
         ]
-        return {
-            d["_id"]: 1000 * d["size"] / max(d["took_ms"], 1)
-            for d in self._shards.aggregate(pipeline)
-            if d["silent_ms"] <= max(SILENCE_MS, 3 * d["longest_ms"])
-        }
+        rates: dict[str, dict[str, float]] = {job: {} for job in jobs}
+        for d in self._shards.aggregate(pipeline) if jobs else ():
+            if d["silent_ms"] <= max(SILENCE_MS, 3 * d["longest_ms"]):
+                rates[d["_id"]["job"]][d["_id"]["worker"]] = 1000 * d["size"] / max(d["took_ms"], 1)
+        return rates
 
     def leased(self, job: str) -> int:
         """How many shards of a job are being worked on."""
@@ -248,24 +252,26 @@ class ShardRepository:
 
     def progress(self, job: str) -> Progress:
         """Count a job's items by what became of them."""
-        counts = next(
-            self._shards.aggregate(
-                [
-                    {"$match": _of_job(job)},
-                    {
-                        "$group": {
-                            "_id": None,
-                            "items": {"$sum": "$size"},
-                            "scored": {"$sum": "$scored"},
-                            "rejected": {"$sum": "$rejected"},
-                            "open": {"$sum": {"$cond": [{"$in": ["$state", _OPEN]}, 1, 0]}},
-                        }
-                    },
-                ]
-            ),
-            {"items": 0, "scored": 0, "rejected": 0, "open": 0},
+        return self.progress_of([job])[job]
+
+    def progress_of(self, jobs: Sequence[str]) -> dict[str, Progress]:
+        """The same of several jobs."""
+        counted = self._shards.aggregate(
+            [
+                {"$match": _of_jobs(jobs)},
+                {
+                    "$group": {
+                        "_id": "$_id.job",
+                        "items": {"$sum": "$size"},
+                        "scored": {"$sum": "$scored"},
+                        "rejected": {"$sum": "$rejected"},
+                        "open": {"$sum": {"$cond": [{"$in": ["$state", _OPEN]}, 1, 0]}},
+                    }
+                },
+            ]
         )
-        return Progress(counts["items"], counts["scored"], counts["rejected"], counts["open"])
+        found = {d["_id"]: Progress(d["items"], d["scored"], d["rejected"], d["open"]) for d in counted}
+        return {job: found.get(job, Progress(0, 0, 0, 0)) for job in jobs}
 
     def any_open(self, job: str) -> bool:
         """Whether some shard of the job is waiting, leased or paused."""
@@ -368,6 +374,10 @@ def _key(job: str, n: int) -> Document:
 
 def _of_job(job: str) -> Document:
     return {"_id.job": job}
+
+
+def _of_jobs(jobs: Sequence[str]) -> Document:
+    return {"_id.job": {"$in": list(jobs)}}
 
 
 def _item_document(item: Item) -> Document:

@@ -7,12 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from starlette.concurrency import run_in_threadpool
 
-from api.job_view import JobView, view_of
-from api.services import Listener, Services, ServicesOf
+from api.job_view import JobView
+from api.services import Listener, ServicesOf
 from api.still_in import is_still_in
-from core.errors import NotFound
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -20,9 +18,8 @@ LOOK_EVERY_S = 0.5
 _EPOCHS = re.compile(r"[0-9]{1,9}")
 
 
-def _known_job(job_id: str, services: ServicesOf) -> str:
-    if services.record.jobs.get(job_id) is None:
-        raise NotFound(f"there is no job {job_id!r}")
+async def _known_job(job_id: str, services: ServicesOf) -> str:
+    await services.job_views.ask(job_id)
     return job_id
 
 
@@ -46,7 +43,7 @@ async def job_events(
     shown: JobView | None = None
     with services.streams.one_of(listener):
         while await is_still_in(request):
-            view = await run_in_threadpool(_view, services, job_id)
+            view = await services.job_views.ask(job_id)
             for event in _epochs(view, told):
                 yield event
             told = max(told, len(view.training.epochs) if view.training else 0)
@@ -60,13 +57,6 @@ async def job_events(
             if view.state.ended:
                 return
             await asyncio.sleep(LOOK_EVERY_S)
-
-
-def _view(services: Services, job_id: str) -> JobView:
-    job = services.record.jobs.get(job_id)
-    if job is None:
-        raise NotFound(f"there is no job {job_id!r}")
-    return view_of(services.record, job)
 
 
 def _epochs(view: JobView, told: int) -> Iterator[ServerSentEvent]:

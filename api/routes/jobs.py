@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.job_view import JobView, view_of
+from api.job_view import JobView, view_of, views_of
 from api.services import Operator, Services, ServicesOf
 from core.decision import classifier_of
 from core.errors import Conflict, NotAllowed, NotFound
@@ -34,13 +34,14 @@ def list_jobs(
     """Everybody's jobs."""
     found = services.record.jobs.newest(limit, before=cursor)
     more = found[-1].id if len(found) == limit else None
-    return Jobs(jobs=[view_of(services.record, job) for job in found], next=more)
+    return Jobs(jobs=views_of(services.record, found), next=more)
 
 
-@router.get("/{job_id}")
-def show_job(job_id: str, services: ServicesOf) -> JobView:
+@router.get("/{job_id}", response_model=JobView)
+async def show_job(job_id: str, services: ServicesOf) -> Response:
     """One job."""
-    return view_of(services.record, _job(services, job_id))
+    view = await services.job_views.ask(job_id)
+    return Response(view.model_dump_json(), media_type="application/json")
 
 
 class Changes(BaseModel):
@@ -66,7 +67,7 @@ def change_job(job_id: str, changes: Changes, services: ServicesOf, caller: Oper
     if changes.rank is not None:
         _refuse_ended(job, jobs.set_rank(job_id, changes.rank))
         shards.set_rank(job_id, changes.rank)
-    return view_of(services.record, _job(services, job_id))
+    return view_of(services.record, job_of(services, job_id))
 
 
 @router.delete("/{job_id}")
@@ -74,7 +75,7 @@ def cancel_job(job_id: str, services: ServicesOf, caller: Operator) -> JobView:
     """Stop a job; what is scored stays. Harmless when cancelled before, a conflict when it is finished."""
     _own_job(services, job_id, caller)
     cancelled = services.record.jobs.cancel(job_id)
-    job = _job(services, job_id)
+    job = job_of(services, job_id)
     if not cancelled and job.state is not JobState.CANCELLED:
         raise Conflict(f"job {job_id} is {job.state} already and can't be cancelled")
     services.record.shards.cancel(job_id)
@@ -96,7 +97,7 @@ def job_results(
     null where the job asked none of it, and `versions` says whose they are. Where the job asked several
     versions of a family, `scores` holds the score of each.
     """
-    job = _job(services, job_id)
+    job = job_of(services, job_id)
     page = read_results(services.record, job, start=Cursor.parse(cursor), limit=limit, pending=pending)
     classifiers = list(dict.fromkeys([*services.settings.families, *map(classifier_of, job.versions)]))
     several = len(job.versions) > len(set(map(classifier_of, job.versions)))
@@ -109,7 +110,7 @@ def job_results(
 
 def _own_job(services: Services, job_id: str, caller: User) -> Job:
     """A job that this caller may change."""
-    job = _job(services, job_id)
+    job = job_of(services, job_id)
     if caller.role != "admin" and caller.name != job.owner:
         raise NotAllowed(f"job {job_id} is {job.owner}'s; expected its owner or an administrator")
     return job
@@ -120,7 +121,8 @@ def _refuse_ended(job: Job, changed: bool) -> None:
         raise Conflict(f"job {job.id} has ended and can't be changed")
 
 
-def _job(services: Services, job_id: str) -> Job:
+def job_of(services: Services, job_id: str) -> Job:
+    """A job; raises NotFound."""
     job = services.record.jobs.get(job_id)
     if job is None:
         raise NotFound(f"there is no job {job_id!r}")

@@ -15,6 +15,7 @@ from tornado.web import HTTPError
 
 from cli.local.ports import LOOPBACK
 from core.errors import Misconfigured
+from core.memory import bound_arenas
 from core.settings import Secrets, load_settings
 
 APP = "tasks.app"
@@ -66,6 +67,7 @@ def main(arguments: list[str]) -> None:
 
     for name in [name for name in os.environ if name.startswith("FLOWER_")]:
         del os.environ[name]  # FLOWER_BASIC_AUTH and FLOWER_UNAUTHENTICATED_API would open it again
+    bound_arenas()
     options.basic_auth = basic_auth(load_settings().secrets)
     guard_all(handlers)
     sys.argv = ["celery", "-A", APP, "flower", f"--address={LOOPBACK}", f"--max-tasks={SHOWN}", *arguments]

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.routes.jobs import Changes, cancel_job, change_job, list_jobs, show_job
+from api.job_view import view_of
+from api.routes.jobs import Changes, cancel_job, change_job, job_of, list_jobs
 from api.services import Caller, Operator, ServicesOf
 from api.web.rendering import page
 from core.job import Job
@@ -38,9 +39,9 @@ def jobs(
 @router.get("/jobs/{job_id}")
 def job(request: Request, job_id: str, services: ServicesOf, caller: Caller) -> Response:
     """One job, with its first results and rejections as pictures."""
-    view = show_job(job_id, services)
-    known = services.record.jobs.get(job_id)
-    results, rejected = ([], []) if known is None else _outcomes(services.record, known)
+    known = job_of(services, job_id)
+    view = view_of(services.record, known)
+    results, rejected = _outcomes(services.record, known)
     return page(
         request,
         "job.html",

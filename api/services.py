@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from api.job_view import JobView, known_views
 from api.streams import Streams
 from api.together import Together
 from api.turns import Turns
-from core.errors import NotAllowed
+from core.errors import NotAllowed, Unavailable
 from core.settings import Settings
 from core.user import ROLES, Proof, Role, User
 from storage.database import check
@@ -86,6 +86,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
         record.models.register_shipped(settings.shipped)
         record.accounts.ensure_admin(account.admin_username, account.admin_password.get_secret_value())
         messenger = Messenger(celery_app, settings.required_redis_url())
+        with suppress(Unavailable):  # jobs are accepted without Redis, and told of later
+            messenger.check()
         spool_dir = settings.state_dir / "uploads"
         spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         submitter = Submitter(record, messenger, settings.scoring)

@@ -2,27 +2,32 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli import install, preflight
-from cli.local.ports import LOOPBACK
+from cli.local.ports import LOOPBACK, is_free
 from cli.local.programs import ROOT
 from cli.local.readiness import readiness
 from cli.local.record import RecordFile, ServiceRecord
 from cli.local.secrets import ensure_secrets, given_secrets, secrets_path
 from cli.local.servers import embedded_mongo, embedded_redis
 from cli.local.suitability import Finding, examine_mongo, examine_redis
+from cli.record_doctor import examine_disks, examine_record
 from core.errors import Misconfigured, ServiceError
-from core.settings import Settings, load_settings
+from core.settings import Settings, load_settings, read_secrets
 
 RECENT_S = 3600.0
 LOG_BYTES_READ = 200_000
 SIGNS_OF_TROUBLE = ("Traceback", "ERROR", "CRITICAL", '"s":"E"', '"s":"F"', " ended (", "can't be started")
 
 
-def examine(root: Path = ROOT) -> list[Finding]:
-    """Everything that can be found out without starting anything."""
+def examine(root: Path = ROOT, *, all_blobs: bool = False) -> list[Finding]:
+    """Everything that can be found out without starting anything.
+
+    Of the bytes of cutouts a sample is read, or `all_blobs`.
+    """
     findings = [*_machine(root), *_installation(root)]
     try:
         settings = load_settings()
@@ -39,7 +44,9 @@ def examine(root: Path = ROOT) -> list[Finding]:
     except Misconfigured as error:
         return [*findings, Finding("state folder", False, str(error), "correct DA_STATE_DIR")]
     findings += _secrets(settings)
-    findings += _servers(settings, record)
+    findings += examine_disks(settings)
+    findings += _servers(settings, record, all_blobs=all_blobs)
+    findings += _ports(settings, record)
     findings += _service(record_file, record)
     findings += _logs(state_dir / "logs")
     return findings
@@ -68,15 +75,21 @@ def _installation(root: Path) -> Iterator[Finding]:
 def _secrets(settings: Settings) -> Iterator[Finding]:
     given = given_secrets(settings)
     for path in (given, secrets_path(settings.state_dir.absolute())):
-        if path is None or not path.exists():
+        if path is None or (path is not given and not path.exists()):
+            continue
+        try:
+            read_secrets(path)
+        except Misconfigured as error:
+            cure = "write that file, mode 0600, or name the right one in DA_SECRETS_FILE (or secrets_file)"
+            yield Finding("secrets", False, str(error), cure)
             continue
         mode = path.stat().st_mode & 0o777
         private = mode & 0o077 == 0
         yield Finding("secrets", private, f"{path} has mode {mode:04o}", f"chmod 600 '{path}'")
 
 
-def _servers(settings: Settings, record: ServiceRecord | None) -> Iterator[Finding]:
-    """The servers that are set, and the embedded ones if they run."""
+def _servers(settings: Settings, record: ServiceRecord | None, *, all_blobs: bool) -> Iterator[Finding]:
+    """The servers that are set, and the embedded ones if they run; and the record that is on them."""
     try:
         mongo, redis = _urls(settings, running=record is not None)
     except ServiceError as error:
@@ -85,7 +98,29 @@ def _servers(settings: Settings, record: ServiceRecord | None) -> Iterator[Findi
     if redis is not None:
         yield from examine_redis(redis)
     if mongo is not None:
-        yield from examine_mongo(mongo, settings.mongo_database)
+        found = examine_mongo(mongo, settings.mongo_database)
+        yield from found
+        if all(finding.well for finding in found):
+            yield from examine_record(settings, mongo, all_blobs=all_blobs)
+
+
+def _ports(settings: Settings, record: ServiceRecord | None) -> Iterator[Finding]:
+    """Those that the service would listen on, where it does not run."""
+    if record is not None:
+        return
+    with suppress(OSError):  # no address of this machine; `up` says so
+        if settings.port and not is_free(settings.port, settings.host):
+            cure = "end what listens there (ss -ltnp), or set DA_PORT"
+            yield Finding("port", True, f"{settings.port} is taken; up takes another", cure, note=True)
+        if settings.listen is None:
+            return
+        ports = range(settings.listen_port, settings.listen_port + 3)
+        taken = [port for port in ports if not is_free(port, settings.listen)]
+        if taken:
+            told = f"{', '.join(map(str, taken))} on {settings.listen} are taken"
+            yield Finding(
+                "listen_port", False, told, "end what listens there (ss -ltnp), or set DA_LISTEN_PORT"
+            )
 
 
 def _urls(settings: Settings, *, running: bool) -> tuple[str | None, str | None]:

@@ -4,11 +4,12 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, GEOSPHERE, IndexModel, MongoClient
 from pymongo.database import Database
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
 from core.errors import Misconfigured, Unavailable
 
+AUTHENTICATION_FAILED = 18
 Document = dict[str, Any]
 Mongo = Database[Document]
 
@@ -175,9 +176,19 @@ def connect(url: str, name: str, *, patience_s: float = 5.0) -> Mongo:
 
 
 def check(database: Mongo) -> None:
-    """Raises Unavailable when MongoDB does not answer, Misconfigured when it is not a replica set."""
+    """Raises Unavailable when MongoDB does not answer.
+
+    Misconfigured when it refuses the account, and when it is not a replica set.
+    """
     try:
         hello = database.client.admin.command("hello")
+    except OperationFailure as error:
+        if error.code == AUTHENTICATION_FAILED:
+            raise Misconfigured(
+                "MongoDB refuses the name or the password; set that server's account in DA_MONGO_URL, or in "
+                "the secrets where that says {database}"
+            ) from error
+        raise Unavailable(f"MongoDB fails: {error.code} {type(error).__name__}") from error
     except PyMongoError as error:
         raise Unavailable(f"MongoDB does not answer: {type(error).__name__}") from error
     if "setName" not in hello:

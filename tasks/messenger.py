@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
-from core.errors import Unavailable
+from core.errors import Misconfigured, Unavailable
 from core.job import Priority
 from tasks.queues import QUEUE_OF, TRAIN
 
@@ -38,9 +38,14 @@ class Messenger:
         return self._length(TRAIN)
 
     def check(self) -> None:
-        """Raises Unavailable when Redis does not answer."""
+        """Raises Unavailable when Redis does not answer, Misconfigured when it refuses the password."""
         try:
             self._redis.ping()
+        except AuthenticationError as error:
+            raise Misconfigured(
+                "Redis refuses the password; set that server's in DA_REDIS_URL, or in the secrets where that "
+                "says {redis}"
+            ) from error
         except (RedisError, OSError) as error:
             raise Unavailable(f"Redis does not answer: {type(error).__name__}") from error
 

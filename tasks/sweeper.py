@@ -11,10 +11,11 @@ from functools import partial
 
 from pymongo.errors import PyMongoError
 
-from core.errors import ServiceError
+from core.errors import ServiceError, Unavailable
 from core.metrics_server import Told, serve_metrics
 from core.settings import load_settings
 from core.telemetry import configure_logging
+from storage.database import check
 from storage.record import Record, open_record
 from storage.retention import RetentionKeeper
 from storage.schema import refuse_unfit
@@ -79,8 +80,9 @@ def _await_fit(record: Record) -> None:
     """Return once MongoDB answers; raises Misconfigured for a database that is not for this release."""
     while True:
         try:
+            check(record.database)
             refuse_unfit(record.database)
-        except PyMongoError as error:
+        except (PyMongoError, Unavailable) as error:
             _log.warning("the record is away, trying again: %s", type(error).__name__)
             time.sleep(RETRY_S)
         else:

@@ -16,6 +16,7 @@ from core.errors import Unavailable
 from core.job import Priority
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
+from storage.database import check
 from storage.record import Record, open_record
 from storage.schema import prepare, refuse_unfit
 from storage.workers import WorkerInfo
@@ -53,6 +54,7 @@ class ScoringProcess:
         self._canary = CanaryCheck(self._record.canaries, self._engine, lambda: self.name)
         self._canary_s = settings.watchdog.canary_s
         if settings.guest is None:
+            check(self._record.database)
             prepare(self._record.database)
         else:
             refuse_unfit(self._record.database)

@@ -13,6 +13,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from core.settings import load_settings
 from core.telemetry import configure_logging
+from storage.database import check
 from storage.record import Record, open_record
 from storage.schema import prepare, refuse_unfit
 from tasks import context
@@ -39,6 +40,7 @@ def _start(**_: object) -> None:
         record = open_record(settings, patience_s=PATIENCE_S)
         _records.append(record)
         if settings.guest is None:
+            check(record.database)
             prepare(record.database)
         else:
             refuse_unfit(record.database)

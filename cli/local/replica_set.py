@@ -5,7 +5,8 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-AUTHENTICATION_FAILED = 18
+from storage.database import AUTHENTICATION_FAILED
+
 NOT_YET_INITIALIZED = 94
 
 

@@ -5,11 +5,17 @@ from typing import Any
 
 import redis
 from pymongo import MongoClient, WriteConcern
-from pymongo.errors import InvalidURI, PyMongoError
+from pymongo.errors import InvalidURI, OperationFailure, PyMongoError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cli.local.binaries import MONGOD_MINIMUM, REDIS_MINIMUM
+from storage.database import AUTHENTICATION_FAILED
+
+_REFUSALS = {
+    AUTHENTICATION_FAILED: "refuses the name or the password",
+    13: "does not let the account write",
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,9 @@ def examine_redis(url: str) -> list[Finding]:
     except (ValueError, TypeError):  # their words may hold a part of the password
         cure = "expected redis://:PASSWORD@HOST:PORT/0, with /, @, : and # in the password percent-encoded"
         return [Finding("redis", False, "DA_REDIS_URL (or redis_url) is malformed", cure, fatal=True)]
+    except redis.exceptions.AuthenticationError as error:
+        cure = "set the password of this server in DA_REDIS_URL, or in the secrets where that says {redis}"
+        return [Finding("redis", False, f"refuses the password: {error}", cure, fatal=True)]
     except (redis.exceptions.RedisError, OSError) as error:
         cure = "start it, or correct DA_REDIS_URL (or config.json's redis_url)"
         return [Finding("redis", False, f"does not answer: {error}", cure, fatal=True)]
@@ -85,6 +94,9 @@ def examine_mongo(url: str, database: str) -> list[Finding]:
         cure = "expected mongodb://USER:PASSWORD@HOST:PORT/, with /, @, : and % in both percent-encoded"
         return [Finding("mongo", False, "DA_MONGO_URL (or mongo_url) is malformed", cure, fatal=True)]
     except PyMongoError as error:
+        if isinstance(error, OperationFailure) and error.code in _REFUSALS:
+            cure = "set its account in DA_MONGO_URL, or in the secrets where that says {database}"
+            return [Finding("mongo", False, f"{_REFUSALS[error.code]} ({error.code})", cure, fatal=True)]
         cure = "start it, or correct DA_MONGO_URL (or config.json's mongo_url); the account needs readWrite"
         return [Finding("mongo", False, f"does not take writes: {str(error)[:300]}", cure, fatal=True)]
     minimum = ".".join(map(str, MONGOD_MINIMUM))

@@ -96,7 +96,7 @@ def _partial(folder: Path) -> Iterator[Path]:
 
 def _empty(part: Path) -> None:
     """Remove what a backup that was killed has left; raises Conflict for what is no such thing."""
-    ours = {"collections", "blobs", "changes.bson", ".changed", ".taken", NAME}
+    ours = {"collections", "blobs", "changes.bson", ".changed", ".changed.taken", NAME}
     found = list(part.iterdir())
     if foreign := sorted(entry.name for entry in found if entry.name not in ours):
         raise Conflict(f"{part} holds {foreign[0]!r}, which no backup has written; remove it or name another")

@@ -1,10 +1,12 @@
 """Health, readiness, and starts that fail."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from pymongo import MongoClient
 
@@ -42,6 +44,27 @@ def test_a_start_without_mongodb_ends_with_a_clear_line(redis_url: str, tmp_path
     assert server.launch().wait(60) != 0
     said = server.log.read_text("utf-8")
     assert "deep-asteroids can't start: MongoDB does not answer" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("DA_MONGO_URL", "MongoDB refuses the name or the password; set that server's account"),
+        ("DA_REDIS_URL", "Redis refuses the password; set that server's in DA_REDIS_URL"),
+        ("DA_SECRETS_FILE", "no secrets file at /nowhere.json; expected JSON of the shape"),
+    ],
+)
+def test_a_start_with_a_wrong_password_or_without_secrets_ends_with_a_clear_line(
+    mongo_url: str, redis_url: str, mongo_database: str, tmp_path: Path, wrong: str, told: str
+) -> None:
+    server = ApiServer(tmp_path, mongo_url=mongo_url, redis_url=redis_url, database=mongo_database)
+    password = re.compile(r":[^:/@]*@")
+    server.env[wrong] = password.sub(":sesame@", server.env[wrong]) if "URL" in wrong else "/nowhere.json"
+    assert server.launch().wait(60) != 0
+    said = server.log.read_text("utf-8")
+    assert told in said
+    assert "sesame" not in said
     assert "Traceback" not in said
 
 

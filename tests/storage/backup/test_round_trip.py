@@ -12,6 +12,7 @@ import pytest
 
 from core.errors import Conflict, Misconfigured, ServiceError
 from core.settings import Settings
+from storage.backup.dump import FEW
 from storage.backup.manifest import read_manifest, verify
 from storage.backup.restore import restore
 from storage.backup.write import back_up
@@ -77,16 +78,20 @@ def test_what_changes_while_it_is_read_is_as_it_was_at_one_moment(
             cutouts.delete_one({"_id": cutouts.find_one({}, sort=[("_id", 1)])["_id"]})  # type: ignore[index]
             cutouts.insert_one({"_id": "new", "sha256": None})
             outcomes.insert_one({"_id": {"cutout": "new", "version": "rb@7"}, "score": 0.5})
-            database["fresh"].insert_one({"_id": 1})
+            database["fresh"].insert_many([{"_id": n} for n in range(FEW + 1)])
         if sentence == "reading trainings":
             cutouts.delete_one({"_id": "new"})
             outcomes.delete_one({"_id": {"cutout": "new", "version": "rb@7"}})
 
+        if sentence.endswith("again, which were changed meanwhile"):
+            jobs.update_one({}, {"$set": {"rank": 10}})
+            database["fresh"].delete_one({"_id": 0})
+
     manifest = back_up(record, tmp_path / "backup", release="v1", tell=meddle)
     restore(target, tmp_path / "backup")
     assert everything(target.database) == everything(database)
-    assert manifest.collections["fresh"].count == 1
-    assert manifest.files["changes.bson"].holds > 0
+    assert manifest.collections["fresh"].count == FEW
+    assert manifest.files["changes.bson"].holds > FEW
 
 
 def test_no_half_of_a_transaction_is_in_a_backup(record: Record, target: Record, tmp_path: Path) -> None:

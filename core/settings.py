@@ -58,12 +58,13 @@ class FlowerSecrets(BaseModel):
 
 
 class Secrets(BaseModel):
-    """`secrets.json`, in the shape that the predecessor published; the last four are ours and optional."""
+    """`secrets.json`, in the shape that the predecessor published; the last five are ours and optional."""
 
     model_config = ConfigDict(extra="ignore")
     database: DatabaseSecrets
     kowalski: Account = Account()
     depot: Account = Field(Account(), description="of web servers that nights are fetched from")
+    mail: Account = Field(Account(), description="of the server that notifications are mailed through")
     redis_password: SecretStr | None = None
     flower: FlowerSecrets | None = None
     metrics_token: SecretStr | None = Field(None, description="by which a collector may read metrics")
@@ -103,6 +104,36 @@ class References(BaseModel):
     hosts: tuple[str, ...] = Field((), description="host names allowed for http, https and s3; '*' for any")
     roots: tuple[Path, ...] = Field((), description="folders that file and zip references may be in")
     private_addresses: bool = Field(False, description="allow hosts that resolve to non-global addresses")
+
+
+class Webhooks(BaseModel):
+    """Where notifications may be posted to."""
+
+    schemes: tuple[str, ...] = ("https",)
+    hosts: tuple[str, ...] = Field(("*",), description="host names; '*' for any")
+    private_addresses: bool = Field(False, description="allow hosts that resolve to non-global addresses")
+    timeout_s: float = Field(10.0, gt=0, le=15)
+
+
+class Mail(BaseModel):
+    """The server that notifications are mailed through; its account is `mail` in the secrets."""
+
+    host: str | None = Field(None, description="none: nothing is mailed")
+    port: int = Field(587, gt=0, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    sender: str = Field("", description="the address that mail is from")
+
+
+class Notifications(BaseModel):
+    """When subscribers are told, and how long it is tried."""
+
+    gather_s: float = Field(3.0, ge=0, le=30, description="how long a webhook's message gathers matches")
+    mail_gather_s: float = Field(20.0, ge=0, le=30, description="how long a mail does")
+    lease_s: float = Field(25.0, gt=0, description="after which a try that was killed is made again")
+    retry_s: tuple[float, ...] = Field(
+        (5, 30, 120, 600, 1800, 3600, 10800, 21600),
+        description="between tries; after the last a message is dead",
+    )
 
 
 class Scoring(BaseModel):
@@ -236,6 +267,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     limits: Limits = Limits()
     references: References = References()
+    webhooks: Webhooks = Webhooks()
+    mail: Mail = Mail()
+    notifications: Notifications = Notifications()
     scoring: Scoring = Scoring()
     training: Training = Training()
     station: Station = Field(Station(), description="the header of reports of accepted streaks")

@@ -53,6 +53,7 @@ INDEXES: dict[str, list[IndexModel]] = {
             partialFilterExpression={"idempotency.key": {"$type": "string"}},
             name="idempotency",
         ),
+        IndexModel([("untold", ASCENDING)], partialFilterExpression={"untold": True}, name="untold"),
     ],
     "shards": [
         IndexModel([("_id.job", ASCENDING), ("_id.n", ASCENDING)]),
@@ -70,6 +71,14 @@ INDEXES: dict[str, list[IndexModel]] = {
             partialFilterExpression={"priority": "bulk", "state": "done"},
             name="closed",
         ),
+        IndexModel([("untold", ASCENDING)], partialFilterExpression={"untold": True}, name="untold"),
+    ],
+    "subscriptions": [IndexModel([("owner", ASCENDING)])],
+    "announced": [IndexModel([("at", ASCENDING)])],
+    "deliveries": [
+        IndexModel([("state", ASCENDING), ("channel", ASCENDING), ("next_at", ASCENDING)]),
+        IndexModel([("subscription", ASCENDING), ("created", DESCENDING)]),
+        IndexModel([("delivered", ASCENDING)], expireAfterSeconds=30 * 86400),
     ],
     "trainings": [IndexModel([("state", ASCENDING), ("told", ASCENDING)])],
     "datasets": [
@@ -152,9 +161,9 @@ PRIVATE = (
     *("users", "tokens", "sessions", "login_failures", "audit", "verdicts"),
     *("guests", "imports", "import_faults"),
     *("projects", "label_datasets", "label_items", "label_faults", "label_events", "label_states"),
-    *("label_settlements", "label_holds"),
+    *("label_settlements", "label_holds", "subscriptions", "announced", "deliveries"),
 )
-"""Collections that only the API touches: a worker on an invited host may neither read nor write them."""
+"""Collections of the API and the sweeper: a worker on an invited host may neither read nor write them."""
 SHARED = (*(name for name in INDEXES if name not in PRIVATE), "nights", "service")
 """All others, which it reads and writes."""
 

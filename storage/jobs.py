@@ -149,13 +149,21 @@ class JobRepository:
         found = self._jobs.find({"state": {"$in": _OPEN}, "share": {"$exists": True}}, {"share": True})
         return {document["_id"]: float(document["share"]) for document in found}
 
+    def untold(self, *, limit: int) -> list[Job]:
+        """Jobs that have ended and of whose end no subscriber was told yet."""
+        return [_job(document) for document in self._jobs.find({"untold": True}).limit(limit)]
+
+    def note_told(self, jobs: Sequence[str]) -> None:
+        """Subscribers were told of these."""
+        self._jobs.update_many({"_id": {"$in": list(jobs)}}, {"$unset": {"untold": ""}})
+
     def ended(self, jobs: Sequence[str]) -> set[str]:
         """Which of these jobs have ended."""
         query = {"_id": {"$in": list(jobs)}, "state": {"$nin": _OPEN}}
         return {d["_id"] for d in self._jobs.find(query, {"_id": True})}
 
     def _end(self, job: str, state: JobState, *, of: Sequence[JobState] = tuple(_OPEN), **more: str) -> bool:
-        change = {"state": state, "finished": datetime.now(UTC)} | more
+        change = {"state": state, "finished": datetime.now(UTC), "untold": True} | more
         ended = self._jobs.update_one({"_id": job, "state": {"$in": list(of)}}, {"$set": change})
         return ended.modified_count == 1
 

@@ -15,6 +15,7 @@ from storage.canaries import CanaryRepository
 from storage.cutouts import CutoutRepository
 from storage.database import Mongo, connect
 from storage.datasets import DataSetRepository
+from storage.deliveries import DeliveryRepository
 from storage.guests import GuestRepository
 from storage.imports import ImportRepository
 from storage.jobs import JobRepository
@@ -31,6 +32,7 @@ from storage.projects import ProjectRepository
 from storage.sessions import SessionRepository
 from storage.settlements import SettlementRepository
 from storage.shards import ShardRepository
+from storage.subscriptions import SubscriptionRepository
 from storage.trainings import TrainingRepository
 from storage.verdicts import VerdictRepository
 from storage.workers import WorkerRepository
@@ -66,6 +68,8 @@ class Record:
     workers: WorkerRepository
     canaries: CanaryRepository
     guests: GuestRepository
+    subscriptions: SubscriptionRepository
+    deliveries: DeliveryRepository
 
     def check_blobs(self) -> str:
         """The sha256 of the blob that marks this record's store, made by who comes first.
@@ -131,6 +135,8 @@ def open_record(settings: Settings, *, patience_s: float = 5.0) -> Record:
         workers=WorkerRepository(database),
         canaries=CanaryRepository(database),
         guests=GuestRepository(database),
+        subscriptions=SubscriptionRepository(database),
+        deliveries=DeliveryRepository(database),
     )
 
 

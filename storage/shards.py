@@ -120,6 +120,7 @@ class ShardRepository:
             "state": "done",
             "scored": result.scored,
             "rejected": result.rejected,
+            "untold": True,
         }
         for index, (cutout, sha256) in result.cutouts.items():
             change |= {f"items.{index}.cutout": cutout, f"items.{index}.sha256": sha256}
@@ -134,6 +135,16 @@ class ShardRepository:
             },
         )
         return closed.matched_count == 1
+
+    def untold(self, *, limit: int) -> list[tuple[str, int]]:
+        """(job, n) of closed shards of whose scores no subscriber was told yet."""
+        found = self._shards.find({"untold": True}, {"_id": True}).limit(limit)
+        return [(document["_id"]["job"], document["_id"]["n"]) for document in found]
+
+    def note_told(self, shards: Sequence[tuple[str, int]]) -> None:
+        """Subscribers were told of these."""
+        keys = [_key(job, n) for job, n in shards]
+        self._shards.update_many({"_id": {"$in": keys}}, {"$unset": {"untold": ""}})
 
     def cancel(self, job: str) -> int:
         """Cancel every shard that is not done; who works on one loses its lease. Returns how many."""

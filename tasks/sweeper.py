@@ -1,4 +1,4 @@
-"""The maintenance process: Celery beat, the worker of its queue and the planner, without TensorFlow."""
+"""The maintenance process: Celery beat, its queue's worker, planner and notifications, without TensorFlow."""
 
 import logging
 import os
@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 from pymongo.errors import PyMongoError
@@ -25,7 +26,7 @@ RETRY_S = 3.0
 
 
 def main() -> int:
-    """Sweep and plan until SIGTERM."""
+    """Sweep, plan and notify until SIGTERM."""
     try:
         settings = load_settings()
         configure_logging(settings.log_level)
@@ -40,6 +41,7 @@ def main() -> int:
     from tasks.app import app
     from tasks.messenger import Messenger
     from tasks.metrics import ServiceMetrics
+    from tasks.notifications import Announcer, Dispatcher
     from tasks.owed import tell_owed
     from tasks.plan import Planner
     from tasks.queues import MAINTENANCE
@@ -54,7 +56,11 @@ def main() -> int:
         name=_planner_name(),
         tell=partial(tell_owed, record, messenger, "bulk"),
     )
-    planning = threading.Thread(target=planner.run, args=[stop], name="planner", daemon=True)
+    beside: dict[str, Callable[[threading.Event], None]] = {
+        "planner": planner.run,
+        "announcer": Announcer(record, settings.notifications).run,
+        "dispatcher": Dispatcher(record, settings).run,
+    }
     metrics = ServiceMetrics(record, messenger)
     try:
         serve_metrics(settings, Told(metrics.text))
@@ -62,7 +68,8 @@ def main() -> int:
     except ServiceError as error:
         sys.stderr.write(f"sweeper: {error}\n")
         return 1
-    planning.start()
+    for name, run in beside.items():
+        threading.Thread(target=run, args=[stop], name=name, daemon=True).start()
     keeper = RetentionKeeper(record, settings.retention, logs=settings.state_dir / "logs")
     context.bind_sweeper(RecordSweeper(record, messenger, metrics, keeper))
     schedule = settings.state_dir / "beat-schedule"
@@ -72,7 +79,7 @@ def main() -> int:
     try:
         app.worker_main(["worker", "-Q", MAINTENANCE, "-P", "solo", "-n", "sweeper@%h", *beat, *options])
     finally:
-        stop.set()  # a plan that is left goes on elsewhere when its lease has run out
+        stop.set()  # a plan or a message that is left goes on elsewhere when its lease has run out
     return 0
 
 

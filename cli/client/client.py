@@ -9,6 +9,7 @@ from cli.client.logins import Login
 from cli.client.models import Models
 from cli.client.nights import Nights
 from cli.client.queues import Queues
+from cli.client.subscriptions import Subscriptions
 from cli.client.transport import Transport
 from cli.client.users import Users
 
@@ -36,3 +37,4 @@ class Client:
         self.imports = Imports(transport)
         self.queues = Queues(transport)
         self.users = Users(transport)
+        self.subscriptions = Subscriptions(transport)

@@ -57,6 +57,7 @@ VERBS: dict[str, Verb] = {
     "train": Verb("cli.verbs.train", "train a network as a job: train CLASSIFIER --dataset PRESET"),
     "evaluate": Verb("cli.verbs.evaluate", "figures of a network on cutouts whose truth is known"),
     "queues": Verb("cli.verbs.queues", "what waits for workers, and for how long: queues [--older-than S]"),
+    "notify": Verb("cli.verbs.notify", "be told of new matches of a filter, or of jobs that end"),
     "users": Verb("cli.verbs.users", "accounts: list, add, remove them, change a role or a password"),
     "backup": Verb("cli.verbs.backup", "the record and all blobs into a folder, while the service runs"),
     "restore": Verb("cli.verbs.restore", "put a backup into an empty service: restore DIR [--check]"),

@@ -4,7 +4,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +17,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from urllib3.response import BaseHTTPResponse
 
 from core.errors import CutoutRejected, Unavailable, Unsafe
-from core.settings import References
+from core.settings import References, Webhooks
 from cutouts.sources.addresses import Address, addresses_of, is_global
 
 MAX_REDIRECTS = 3
@@ -28,6 +28,9 @@ _URL_CHARACTERS = "/?%:@!$&'()*+,;=~"  # beside letters, digits and "-._": RFC 3
 _HEADERS = {"User-Agent": "deep-asteroids", "Accept": "image/*, */*;q=0.1", "Accept-Encoding": "identity"}
 
 
+Policy = References | Webhooks
+
+
 @dataclass(frozen=True)
 class Target:
     """One URL to fetch, of an allowed scheme and host."""
@@ -36,41 +39,42 @@ class Target:
     host: str
     port: int
     path: str
+    what: str = "reference"
 
     @classmethod
-    def parse(cls, url: str, policy: References) -> "Target":
+    def parse(cls, url: str, policy: Policy, *, what: str = "reference") -> "Target":
         """Take a URL apart; raises Unsafe when its scheme or host is not allowed, or it holds credentials."""
         try:
             parts = urlsplit(url)
             host, port = (parts.hostname or "").rstrip("."), parts.port
         except ValueError as error:
-            raise Unsafe(f"reference {url!r} is not a URL: {error}") from error
+            raise Unsafe(f"{what} {url!r} is not a URL: {error}") from error
         if parts.scheme not in ("http", "https") or parts.scheme not in policy.schemes:
-            raise Unsafe(f"reference {url!r}; allowed schemes: {', '.join(policy.schemes)}")
+            raise Unsafe(f"{what} {url!r}; allowed schemes: {', '.join(policy.schemes)}")
         if "@" in parts.netloc:
-            raise Unsafe(f"reference to {host!r} carries a user name or password; expected a plain URL")
+            raise Unsafe(f"{what} to {host!r} carries a user name or password; expected a plain URL")
         if not host_is_allowed(host, policy):
             allowed = ", ".join(policy.hosts) or "none"
-            raise Unsafe(f"reference {url!r} is on the host {host!r}; allowed: {allowed}")
+            raise Unsafe(f"{what} {url!r} is on the host {host!r}; allowed: {allowed}")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         default = 443 if parts.scheme == "https" else 80
-        return cls(parts.scheme, host, port or default, quote(path, safe=_URL_CHARACTERS))
+        return cls(parts.scheme, host, port or default, quote(path, safe=_URL_CHARACTERS), what)
 
-    def refuse_private(self, policy: References) -> None:
+    def refuse_private(self, policy: Policy) -> None:
         """Raises Unsafe when the host has an address that is not allowed; a host that is unknown passes."""
         try:
             self.addresses(policy)
         except Unavailable:
             return
 
-    def addresses(self, policy: References) -> list[Address]:
+    def addresses(self, policy: Policy) -> list[Address]:
         """The host's addresses, all of them allowed; raises Unsafe or Unavailable."""
         found = addresses_of(self.host, self.port)
         refused = [str(address) for address in found if not is_global(address)]
         if refused and not policy.private_addresses:
             raise Unsafe(
-                f"reference to {self.host!r}, which has the private address {refused[0]}; "
-                "expected a public address (private ones are allowed by references.private_addresses)"
+                f"{self.what} to {self.host!r}, which has the private address {refused[0]}; expected a "
+                f"public address (private ones are allowed by {self.what}s.private_addresses)"
             )
         return found
 
@@ -81,7 +85,7 @@ class Target:
         return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
 
 
-def host_is_allowed(host: str, policy: References) -> bool:
+def host_is_allowed(host: str, policy: Policy) -> bool:
     """Whether the settings name this host, or any host."""
     return bool(host) and any(allowed in ("*", host.lower()) for allowed in map(str.lower, policy.hosts))
 
@@ -103,8 +107,34 @@ def read_url(url: str, policy: References, *, max_bytes: int, timeout_s: float) 
     raise CutoutRejected("fetch", "too_many_redirects", f"{url}: more than {MAX_REDIRECTS} redirects")
 
 
+def check_webhook(url: str, policy: Webhooks) -> None:
+    """Raises Unsafe for a URL that may not be posted to; a host that is unknown today passes."""
+    Target.parse(url, policy, what="webhook").refuse_private(policy)
+
+
+def post(url: str, policy: Webhooks, body: bytes, headers: Mapping[str, str]) -> int:
+    """The status that a URL answers a body with. No redirect is followed.
+
+    Raises Unsafe for a target that is not allowed, Unavailable when there is no answer in time.
+    """
+    target = Target.parse(url, policy, what="webhook")
+    addresses = target.addresses(policy)
+    with _response(
+        target, addresses, policy.timeout_s, method="POST", body=body, headers=headers
+    ) as response:
+        return int(response.status)
+
+
 @contextmanager
-def _response(target: Target, addresses: list[Address], timeout_s: float) -> Iterator[BaseHTTPResponse]:
+def _response(
+    target: Target,
+    addresses: list[Address],
+    timeout_s: float,
+    *,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: Mapping[str, str] = _HEADERS,
+) -> Iterator[BaseHTTPResponse]:
     """A response from one of the addresses; connecting and the whole block take `timeout_s` at most."""
     expired = threading.Event()
     with ExitStack() as stack:
@@ -115,8 +145,8 @@ def _response(target: Target, addresses: list[Address], timeout_s: float) -> Ite
             watch.daemon = True
             watch.start()
             stack.callback(watch.cancel)
-            headers = _HEADERS | {"Host": target.authority}
-            connection.request("GET", target.path, headers=headers, preload_content=False)
+            told = {**headers, "Host": target.authority}
+            connection.request(method, target.path, body=body, headers=told, preload_content=False)
             response = connection.getresponse()
             stack.callback(response.close)
             yield response

@@ -116,7 +116,6 @@ def test_a_table_prints_and_becomes_one_of_astropy() -> None:
 
 
 def test_a_table_becomes_one_of_pandas_where_that_is_installed() -> None:
-    pytest.importorskip("pandas")
     found = Table(("id", "rb"), (("a", 0.25), ("b", None))).to_pandas()
     assert (list(found.columns), found["rb"].isna().tolist()) == (["id", "rb"], [False, True])
     assert Table(("id", "rb"), ()).to_pandas().shape == (0, 2)

@@ -45,6 +45,10 @@ PUT /v1/verdicts/{event} · POST /v1/projects/import · POST /v1/projects · POS
 POST /v1/jobs/score · POST /v1/jobs/train · POST /v1/jobs/rescore · PATCH /v1/jobs/{job_id}
 DELETE /v1/jobs/{job_id} · POST /v1/datasets · POST /v1/nights/{night} · POST /v1/imports/{name}
 POST /v1/imports/{name}/documents · POST /jobs/{job_id}/{change}
+GET /v1/subscriptions · POST /v1/subscriptions · GET /v1/subscriptions/{subscription}
+DELETE /v1/subscriptions/{subscription} · POST /v1/subscriptions/{subscription}/trial
+POST /v1/subscriptions/{subscription}/retry · POST /me/subscriptions
+POST /me/subscriptions/{subscription}/{change}
 """,
     "admin": """
 POST /v1/models · POST /v1/models/{version}/promote · POST /v1/models/{version}/archive

@@ -1,0 +1,113 @@
+"""What was scored just now, held against saved queries: each match becomes a part of a message once."""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from core.errors import CallerError, NotFound
+from core.job import Job
+from core.settings import Notifications
+from core.subscription import Subscription
+from core.user import Role
+from storage.record import Record
+from storage.selection import bound_text, matching
+
+_log = logging.getLogger(__name__)
+AT_ONCE = 20  # shards, of 2,000 cutouts at most
+IDLE_S = 1.0
+_KEPT = ("night", "ra", "dec", "jd", "plausible")
+_ROLE: Role = "operator"
+
+
+class Announcer:
+    """Follows closed shards and ended jobs. A round that was killed, or done twice, tells nobody twice."""
+
+    def __init__(self, record: Record, settings: Notifications) -> None:
+        self._record, self._settings = record, settings
+
+    def run(self, stop: threading.Event) -> None:
+        """Announce until told to stop."""
+        while not stop.is_set():
+            try:
+                if self.announce():
+                    continue
+            except PyMongoError as error:
+                _log.warning("not announced, trying again: %s", type(error).__name__)
+            except Exception:  # noqa: BLE001  the process lives on, and so must its announcer
+                _log.exception("not announced, trying again")
+            stop.wait(IDLE_S)
+
+    def announce(self) -> int:
+        """One round; returns how many shards and jobs it looked at."""
+        shards = self._record.shards.untold(limit=AT_ONCE)
+        jobs = self._record.jobs.untold(limit=AT_ONCE)
+        if not shards and not jobs:
+            return 0
+        for subscription in self._wanted():
+            if subscription.event == "jobs":
+                self._tell_of_jobs(subscription, jobs)
+            elif shards:
+                self._tell_of_matches(subscription, shards)
+        if shards:
+            self._record.shards.note_told(shards)
+        if jobs:
+            self._record.jobs.note_told([job.id for job in jobs])
+        return len(shards) + len(jobs)
+
+    def _wanted(self) -> list[Subscription]:
+        """Those whose owner is there and may still have them."""
+        return [found for found in self._record.subscriptions.all() if self._may(found.owner)]
+
+    def _may(self, owner: str) -> bool:
+        try:
+            return self._record.accounts.get(owner).may(_ROLE)
+        except NotFound:
+            return False
+
+    def _tell_of_matches(self, to: Subscription, shards: Sequence[tuple[str, int]]) -> None:
+        entries: dict[str, Mapping[str, Any]] = {}
+        try:
+            text = bound_text(self._record, to.filter)
+            for job, n in shards:
+                items = self._record.shards.items(job, n) or []
+                ids = [item.cutout for item in items if item.cutout is not None and item.rejection is None]
+                only = {"_id": {"$in": ids}, "scores": {"$exists": True}}
+                for chunk in matching(self._record, text, only=only):
+                    entries |= {found["_id"]: _match(found, job) for found in chunk.documents}
+        except CallerError as error:
+            self._record.subscriptions.note_fault(to.id, str(error)[:500])
+            return
+        self._record.subscriptions.note_fault(to.id, None)
+        self._announce(to, entries)
+
+    def _tell_of_jobs(self, to: Subscription, jobs: Sequence[Job]) -> None:
+        wanted = [job for job in jobs if to.everybodys or job.owner == to.owner]
+        self._announce(to, {job.id: _ended(job) for job in wanted})
+
+    def _announce(self, to: Subscription, entries: Mapping[str, Mapping[str, Any]]) -> None:
+        mailed = to.channel == "mail"
+        gather_s = self._settings.mail_gather_s if mailed else self._settings.gather_s
+        new = self._record.deliveries.announce(to, entries, gather_s=gather_s)
+        if new:
+            _log.info("to be told", extra={"subscription": to.id, "entries": new})
+
+
+def _match(cutout: Mapping[str, Any], job: str) -> dict[str, Any]:
+    """What a subscriber is told of a cutout: its scores by exact version, where and when it was."""
+    known = {key: cutout[key] for key in _KEPT if cutout.get(key) is not None}
+    return {"id": cutout["_id"], "job": job, "scores": dict(cutout["scores"]), **known}
+
+
+def _ended(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": str(job.state),
+        "owner": job.owner,
+        "items": job.items,
+        "failure": job.failure,
+        "finished": None if job.finished is None else job.finished.isoformat(),
+    }

@@ -180,6 +180,9 @@ class Training(BaseModel):
     benchmark_cutouts: int | None = Field(
         None, gt=0, description="of the standing benchmark; none for all, fewer are another test set"
     )
+    stalled_s: float = Field(
+        1800.0, gt=0, description="without a batch or another step; then its process is replaced and goes on"
+    )
 
 
 class Watchdog(BaseModel):

@@ -1,5 +1,6 @@
 """Failed logins, counted for a while by name and by address, so that nobody tries passwords for long."""
 
+import hashlib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, IPv6Network
@@ -24,7 +25,7 @@ class LoginAttempts:
 
     def refuse_flood(self, name: str, address: str) -> None:
         """Raise TooOften when this name or this address has failed too often during the last minutes."""
-        address = counted_as(address)
+        name, address = name_digest(name), counted_as(address)
         since = {"$gte": datetime.now(UTC) - timedelta(seconds=WINDOW_S)}
         limits = (
             ({"name": name, "address": address}, PER_PAIR),
@@ -40,7 +41,13 @@ class LoginAttempts:
 
     def failed(self, name: str, address: str) -> None:
         """Note a failure."""
-        self._failures.insert_one({"name": name, "address": counted_as(address), "at": datetime.now(UTC)})
+        entry = {"name": name_digest(name), "address": counted_as(address), "at": datetime.now(UTC)}
+        self._failures.insert_one(entry)
+
+
+def name_digest(name: str) -> str:
+    """What stands for a name: people type passwords there, which are not to be read from the record."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def counted_as(address: str) -> str:

@@ -39,10 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure_logging(settings.log_level)
         settings.required_mongo_url()
         settings.required_redis_url()
-        if args.train:
-            return _train(settings)
         settings.scoring.allow_cpu |= args.allow_cpu
         with tempfile.TemporaryDirectory(prefix="worker-") as folder:
+            if args.train:
+                return _train(settings, Path(folder) / "pulse")
             seat = take_seat(settings.scoring, wanted=args.gpus, folder=Path(folder))
             return _score(settings, seat, until_idle=args.exit_when_idle)
     except ServiceError as error:
@@ -103,13 +103,24 @@ def _score(settings: Settings, seat: Seat, *, until_idle: bool) -> int:
     return 0 if complaint is None else _fail(*complaint)
 
 
-def _train(settings: Settings) -> int:
+def _train(settings: Settings, pulse: Path) -> int:
+    """Train until SIGTERM; returns the exit status."""
     from tasks.queues import TRAIN
 
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # the device may be shared
+    os.environ["STREAKS_TRAINING_PULSE"] = str(pulse)
+    watchdog = Watchdog(
+        pulse,
+        settings.watchdog.model_copy(update={"answer_s": settings.training.stalled_s}),
+        before_kill=lambda *_: None,
+        give_up=lambda: os.kill(os.getpid(), signal.SIGTERM),
+        of="training",
+    )
+    threading.Thread(target=watchdog.run, name="watchdog", daemon=True).start()
+    serve_metrics(settings, Told(lambda: b"", lambda: watchdog.fault))
     one_each = ("--max-tasks-per-child", "1")
     _work(settings, *one_each, module="worker.training_process", queues=TRAIN, name=f"train-{os.getpid()}@%h")
-    return 0
+    return _fail(watchdog.why, 1) if watchdog.gave_up else 0
 
 
 def _work(settings: Settings, *more: str, module: str, queues: str, name: str) -> None:

@@ -17,6 +17,7 @@ from core.training import Checkpoint, TrainingLease
 from models.training.failures import TrainingFailed
 from storage.record import Record
 from worker.heartbeat import Heartbeat
+from worker.progress import Progress
 from worker.training_device import TrainingDevice
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class JobTrainer:
     ----------
     scratch : a folder for checkpoints and bundles on their way.
     stopping : whether this process is to end soon.
+    progress : where each step is noted.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class JobTrainer:
         worker: str,
         scratch: Path,
         stopping: Callable[[], bool],
+        progress: Progress | None = None,
     ) -> None:
+        self._progress = progress or Progress()
         self._record, self._settings, self._device = record, settings, device
         self._worker, self._scratch, self._stopping = worker, scratch, stopping
 
@@ -67,7 +71,8 @@ class JobTrainer:
             self._fail(lease, f"{MOST_TRIES} tries ended without an epoch; {_last_words(lease)}")
             return
         renew = partial(self._record.trainings.renew, lease)
-        with Heartbeat(renew, every_s=self._settings.scoring.heartbeat_s, name=job) as heartbeat:
+        every_s = self._settings.scoring.heartbeat_s
+        with self._progress.working(), Heartbeat(renew, every_s=every_s, name=job) as heartbeat:
             self._attempt(lease, heartbeat)
 
     def _attempt(self, lease: TrainingLease, heartbeat: Heartbeat) -> None:
@@ -90,7 +95,12 @@ class JobTrainer:
         from models.training.candidate import hardware, train_candidate
 
         watcher = _Watcher(
-            self._record, lease, heartbeat, shared=self._device.shared, stopping=self._stopping
+            self._record,
+            lease,
+            heartbeat,
+            shared=self._device.shared,
+            stopping=self._stopping,
+            progress=self._progress,
         )
         self._record.trainings.note(lease, device=hardware())
         self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -172,13 +182,16 @@ class _Watcher:
         *,
         shared: bool,
         stopping: Callable[[], bool],
+        progress: Progress,
     ) -> None:
         self._record, self._lease, self._heartbeat = record, lease, heartbeat
+        self._progress = progress
         self._shared, self._stopping = shared, stopping
         self._doing, self._next_look = "", 0.0
 
     def tell(self, doing: str) -> None:
         """Note what is done now."""
+        self._progress.step()
         if doing != self._doing:
             self._doing = doing
             if not self._record.trainings.note(self._lease, doing=doing):
@@ -193,6 +206,7 @@ class _Watcher:
         self.tell(before)
 
     def _wanted(self) -> bool:
+        self._progress.step()
         if self._heartbeat.lost:
             raise LeaseLost
         if self._stopping():

@@ -1,5 +1,7 @@
 """The training process: what Celery's pool child does as it starts, and how it learns that it is to end.
 
+Its pulse tells since when it has taken no step; the Celery process beside it replaces one that hangs.
+
 A child works on one training and is then replaced: a device's memory is free again as soon as it is done.
 """
 
@@ -8,6 +10,9 @@ import os
 import signal
 import socket
 import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 from celery.signals import worker_process_init, worker_process_shutdown
 
@@ -18,14 +23,20 @@ from storage.record import Record, open_record
 from storage.schema import prepare, refuse_unfit
 from tasks import context
 from worker.ending import when_told_to_end
+from worker.progress import Progress
+from worker.pulse import Heart
 from worker.trainer import JobTrainer
 from worker.training_device import prepare_process, training_device
 
 _log = logging.getLogger(__name__)
 PATIENCE_S = 30.0  # a mongod that restarts is back within this time
 
+PULSE = "STREAKS_TRAINING_PULSE"
+"""In the environment: the file in which the process tells how it is, every second."""
+
 _stopping = threading.Event()
 _records: list[Record] = []
+_hearts: list[Heart] = []
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
@@ -33,6 +44,10 @@ def _start(**_: object) -> None:
     when_told_to_end(_stopping.set)  # it stops within a batch: a training takes hours
     settings = load_settings()
     configure_logging(settings.log_level)
+    progress = Progress()
+    heart = Heart(Path(os.environ[PULSE]), doing=_starting())
+    heart.start()
+    _hearts.append(heart)
     try:
         os.nice(settings.training.niceness)
         device = training_device(settings.training.device, settings.scoring)
@@ -56,11 +71,21 @@ def _start(**_: object) -> None:
             worker=f"{socket.gethostname()}:{os.getpid()}",
             scratch=settings.state_dir / "training",
             stopping=_stopping.is_set,
+            progress=progress,
         )
     )
+    heart.doing, heart.ready = lambda: progress.doing, True
+    heart.beat()
+
+
+def _starting() -> Callable[[], tuple[str, float]]:
+    began = time.monotonic()
+    return lambda: ("start", time.monotonic() - began)
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
 def _end(**_: object) -> None:
+    while _hearts:
+        _hearts.pop().stop()
     while _records:
         _records.pop().close()

@@ -1,4 +1,4 @@
-"""Replaces a scoring process that was stopped, that hangs, or that scores wrongly."""
+"""Replaces a scoring process that was stopped, that hangs, or that scores wrongly; and one that trains."""
 
 import logging
 import os
@@ -25,6 +25,7 @@ class Watchdog:
     pulse : the file that the process writes.
     before_kill : called with the number and the fault of each process that is about to be killed.
     give_up : called when replacing does not help.
+    of : what the process does.
 
     Attributes
     ----------
@@ -40,7 +41,9 @@ class Watchdog:
         *,
         before_kill: Callable[[int, str], None],
         give_up: Callable[[], None],
+        of: str = "scoring",
     ) -> None:
+        self._of = of
         self._file, self._limits = pulse, limits
         self._before_kill, self._give_up = before_kill, give_up
         self._last: Pulse | None = None
@@ -76,8 +79,8 @@ class Watchdog:
         """Why the process, as it was seen last, takes no work; empty when it does."""
         last = self._last
         if last is None or last.pid == self._killed:
-            return f"the scoring process is starting{', after: ' + self.why if self.why else ''}"
-        return self.fault or ("" if last.ready else f"the scoring process is at {last.doing or 'no work'}")
+            return f"the {self._of} process is starting{', after: ' + self.why if self.why else ''}"
+        return self.fault or ("" if last.ready else f"the {self._of} process is at {last.doing or 'no work'}")
 
     @property
     def fault(self) -> str:
@@ -88,7 +91,7 @@ class Watchdog:
         loads = pulse.doing in ("start", "load")
         silent_s = self._silent * EVERY_S
         if silent_s > (limits.load_s if pulse.doing == "start" else limits.silent_s):
-            return f"the scoring process has not run for {silent_s:.0f} s"
+            return f"the {self._of} process has not run for {silent_s:.0f} s"
         if pulse.doing and pulse.for_s > (limits.load_s if loads else limits.answer_s):
             return f"the engine has been at one {pulse.doing} for {pulse.for_s:.0f} s"
         return pulse.unwell
@@ -99,11 +102,13 @@ class Watchdog:
             return
         self.replaced, self.why = self.replaced + 1, fault
         self._in_a_row += 1
-        _log.error("scoring process replaced: %s", fault, extra={"pid": pulse.pid, "replaced": self.replaced})
+        _log.error(
+            "%s process replaced: %s", self._of, fault, extra={"pid": pulse.pid, "replaced": self.replaced}
+        )
         self._before_kill(self.replaced, fault)
         os.kill(pulse.pid, signal.SIGKILL)  # which ends a stopped process too
         if self._in_a_row >= IN_A_ROW:
-            _log.critical("replacing the scoring process does not help; this worker ends: %s", fault)
+            _log.critical("replacing the %s process does not help; this worker ends: %s", self._of, fault)
             self.gave_up = True
             self._give_up()
 

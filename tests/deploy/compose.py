@@ -78,7 +78,7 @@ class Composed:
         self.compose["services"]["gpu-host"] = read_compose(GPU_HOST)["services"]["worker-gpu0"]
         self.ports = {port: free_port() for port in PORTS.values()}
         self.ports[PORTS["api-hosts"]] = _three_free_ports()
-        self.metrics = {name: free_port() for name in ("worker", "beat", "gateway", "gpu-host")}
+        self.metrics = {name: free_port() for name in ("worker", "trainer", "beat", "gateway", "gpu-host")}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._image = folder / "image"
         for file in build_context():

@@ -35,7 +35,7 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
         composed.until(lambda: initiate.poll() == 0, timeout_s=60)
         for program in ("worker", "beat", "flower", "trainer", "api"):
             composed.start(program)
-        for program in ("api", "beat", "worker"):
+        for program in ("api", "beat", "worker", "trainer", "flower"):
             composed.until(partial(well, composed, program), timeout_s=120)
         yield composed
 

@@ -31,3 +31,8 @@ def test_the_addresses_of_one_ipv6_subscriber_count_as_one(record: Record) -> No
 )
 def test_an_address_is_counted_as_what_one_subscriber_has(address: str, as_what: str) -> None:
     assert counted_as(address) == as_what
+
+
+def test_a_name_is_not_kept_as_it_was_typed(record: Record) -> None:
+    record.login_attempts.failed("a password, typed as a name", "192.0.2.1")
+    assert "typed" not in str(list(record.database["login_failures"].find()))

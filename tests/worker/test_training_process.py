@@ -43,6 +43,7 @@ class Place:
             "DA_TRAINING__VALIDATION_CUTOUTS": "16",
             "DA_TRAINING__TEST_CUTOUTS": "40",
             "DA_TRAINING__BENCHMARK_CUTOUTS": "40",
+            "DA_WATCHDOG__SILENT_S": "8",
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
 
@@ -105,14 +106,16 @@ def worker_of(record: Record, job: str) -> int:
     return int(str(document["worker"]).split(":")[1])
 
 
-def test_a_training_that_is_killed_goes_on_from_its_last_epoch_and_becomes_a_candidate(place: Place) -> None:
+def test_a_training_that_hangs_is_killed_goes_on_from_its_last_epoch_and_becomes_a_candidate(
+    place: Place,
+) -> None:
     job = place.submit(epochs=3)
     with place.worker() as (worker, until):
         until(lambda: place.training(job).epochs)
-        killed = worker_of(place.record, job)
-        os.kill(killed, signal.SIGKILL)
+        hung = worker_of(place.record, job)
+        os.kill(hung, signal.SIGSTOP)
         until(lambda: place.ended(job))
-        assert killed not in process_tree(worker.pid)
+        assert hung not in process_tree(worker.pid)
     training = place.training(job)
     assert [figures["epoch"] for figures in training.epochs] == [1, 2, 3]
     assert training.attempts == 2

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.settings import Watchdog as Limits
+from worker.progress import STEP, Progress
 from worker.pulse import Heart, Pulse
 from worker.watchdog import IN_A_ROW, Watchdog
 
@@ -64,6 +66,7 @@ def test_a_process_that_beats_and_scores_is_left_alone_and_ready(kennel: Kennel)
     [
         (Pulse(0, 1, "", 0.0, ready=True), 5, "has not run for 4 s"),
         (Pulse(0, 1, "score", 21.0, ready=True), 1, "at one score for 21 s"),
+        (Pulse(0, 1, STEP, 21.0, ready=True), 1, "at one step of a training for 21 s"),
         (Pulse(0, 1, "load", 101.0), 1, "at one load for 101 s"),
         (Pulse(0, 1, "start", 101.0), 1, "at one start for 101 s"),
         (Pulse(0, 1, "", 0.0, unwell="rb@1 gives the canary nan"), 1, "rb@1 gives the canary nan"),
@@ -121,3 +124,14 @@ def test_a_heart_beats_until_it_is_stopped_and_leaves_nothing(tmp_path: Path) ->
     assert second is not None
     assert (second.n > first.n, second.doing, second.for_s, second.ready) == (True, "score", 2.0, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_is_at_a_step_from_the_last_one_on_and_at_none_afterwards() -> None:
+    progress = Progress()
+    assert progress.doing == ("", 0.0)
+    with progress.working():
+        time.sleep(0.05)
+        before = progress.doing
+        progress.step()
+        assert (before[0], before[1] >= 0.05, progress.doing[1] < before[1]) == (STEP, True, True)
+    assert progress.doing == ("", 0.0)

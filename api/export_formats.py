@@ -51,12 +51,23 @@ def values(row: Row, versions: Sequence[str]) -> dict[str, Any]:
         "rejection": None if result.rejection is None else result.rejection.reason,
         "instrument": result.instrument,
         "uncalibrated": [vars(departure) for departure in result.uncalibrated],
+        "not_run": list(result.not_run),
     }
 
 
 def columns(versions: Sequence[str]) -> list[str]:
     """The names of the columns, in order."""
-    return ["file", "id", "night", *versions, "plausible", "rejection", "instrument", "uncalibrated"]
+    return [
+        "file",
+        "id",
+        "night",
+        *versions,
+        "plausible",
+        "rejection",
+        "instrument",
+        "uncalibrated",
+        "not_run",
+    ]
 
 
 def _csv(blocks: Blocks, origin: Origin) -> Iterator[bytes]:
@@ -67,6 +78,7 @@ def _csv(blocks: Blocks, origin: Origin) -> Iterator[bytes]:
     for block in blocks:
         for row in block:
             told = values(row, origin.versions) | {"uncalibrated": _told(row.result.uncalibrated)}
+            told["not_run"] = " ".join(row.result.not_run)
             writer.writerow([_cell(value) for value in told.values()])
         yield text.getvalue().encode()
         text.seek(0)

@@ -43,6 +43,7 @@ class Options(BaseModel):
     models: Annotated[list[str], BeforeValidator(_split), Field(max_length=32)] = []
     priority: Priority | None = None
     instrument: str = DEFAULT_INSTRUMENT
+    cascade: float | None = Field(None, description="run other families only where rb is that or above")
 
 
 class Reference(BaseModel):
@@ -72,6 +73,7 @@ class Submission:
         """The same for the same contents, whatever their order."""
         contents = sorted((i.name, i.sha256 or i.reference or str(i.rejection)) for i in self.items)
         options = self.options.model_dump(include={"models", "priority", "instrument"})
+        options |= {} if self.options.cascade is None else {"cascade": self.options.cascade}
         return hashlib.sha256(json.dumps([contents, options], sort_keys=True).encode()).hexdigest()
 
     @property

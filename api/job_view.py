@@ -55,6 +55,7 @@ class JobView(BaseModel):
     rank: int
     share: float | None
     paused: bool
+    cascade: float | None
     workers: dict[str, float]
     hosts: dict[str, float]
     training: TrainingView | None
@@ -103,6 +104,7 @@ def _view(record: Record, job: Job, progress: Progress, workers: dict[str, float
         rank=job.rank,
         share=job.share,
         paused=job.paused,
+        cascade=job.cascade,
         workers=workers,
         hosts=_by_host(workers),
         training=None if training is None else _training(training),

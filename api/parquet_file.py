@@ -66,6 +66,7 @@ def _schema(origin: Origin) -> pa.Schema:
     types = dict.fromkeys(columns(origin.versions), pa.string())
     types |= dict.fromkeys(origin.versions, pa.float64())
     types |= {"plausible": pa.bool_(), "uncalibrated": pa.list_(_DEPARTURE)}
+    types["not_run"] = pa.list_(pa.string())
     told = {"versions": json.dumps(origin.versions), "thresholds": json.dumps(dict(origin.thresholds))}
     told |= {"job": origin.job} if origin.job is not None else {}
     told |= {"filter": origin.filter} if origin.filter is not None else {}

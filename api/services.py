@@ -97,7 +97,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             messenger=messenger,
             submitter=submitter,
             training_submitter=TrainingSubmitter(record, messenger),
-            rescore_submitter=RescoreSubmitter(record),
+            rescore_submitter=RescoreSubmitter(record, cascade=settings.scoring.cascade),
             blob_writers=writers,
             spool_dir=spool_dir,
             logins=Turns(

@@ -1,6 +1,6 @@
 """The decision rule: a streak is plausible when every family has a member that says so."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from core.errors import InvalidRequest
 from core.model_card import VERSION
@@ -14,23 +14,32 @@ def classifier_of(version: str) -> str:
     return match["classifier"]
 
 
-def is_plausible(scores: Mapping[str, float], thresholds: Mapping[str, float]) -> bool | None:
+def is_plausible(
+    scores: Mapping[str, float], thresholds: Mapping[str, float], *, not_run: Collection[str] = ()
+) -> bool | None:
     """Whether, in each family among `thresholds`, at least one version scores at or above its threshold.
 
     Parameters
     ----------
     scores : by version, each 0..1.
     thresholds : by version; its keys say which versions take part.
+    not_run : versions that are known to have no score.
 
-    Returns None when a version that takes part has no score.
+    Returns None when a version that takes part has no score: one that was not run leaves it False where
+    another family says no.
     """
-    if not thresholds or any(version not in scores for version in thresholds):
+    if not thresholds or any(version not in scores and version not in not_run for version in thresholds):
         return None
     passed: dict[str, bool] = {}
+    unknown: set[str] = set()
     for version, threshold in thresholds.items():
         family = classifier_of(version)
-        passed[family] = passed.get(family, False) or scores[version] >= threshold
-    return all(passed.values())
+        passed[family] = passed.get(family, False) or scores.get(version, -1.0) >= threshold
+        if version not in scores:
+            unknown.add(family)
+    if any(not found and family not in unknown for family, found in passed.items()):
+        return False
+    return True if all(passed.values()) else None
 
 
 def best_members(scores: Mapping[str, float]) -> dict[str, tuple[str, float]]:

@@ -70,6 +70,7 @@ class Job:
     rank : of the jobs of one priority, those with a higher rank are worked on first.
     share : of the workers, that it may take at a time, 0 to 1; None for all.
     paused : nobody begins with more of it.
+    cascade : the score of rb below which no other family is asked; None where all are.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Job:
     rank: int = 0
     share: float | None = None
     paused: bool = False
+    cascade: float | None = None
 
 
 @dataclass(frozen=True)

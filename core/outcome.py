@@ -1,6 +1,7 @@
 """What became of one cutout under one model version: a score or a rejection, written once."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from core.job import Rejection
 
@@ -19,7 +20,8 @@ class Outcome:
     """A score in 0..1, or a rejection; exactly one of the two.
 
     `instrument` names the profile that the cutout was read by; a score with departures in `uncalibrated` is
-    one that its network was not made for.
+    one that its network was not made for. `not_run` are the versions that were not asked because this score
+    was below a floor, which it holds by version: their outcome is still open.
     """
 
     cutout: str
@@ -28,6 +30,7 @@ class Outcome:
     rejection: Rejection | None = None
     instrument: str | None = None
     uncalibrated: tuple[Departure, ...] = ()
+    not_run: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.score is None) == (self.rejection is None):

@@ -149,6 +149,13 @@ class Scoring(BaseModel):
     )
     batch_sizes: tuple[int, ...] = Field((1, 8, 32), description="padded, all warmed before ready")
     decode_threads: int = Field(4, gt=0)
+    cascade: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="the score of rb below which sl, and any other family, is not run; none: all are. Never"
+        " above rb's threshold; a job may name another, or 0 for none",
+    )
     lease_s: float = Field(10.0, gt=0)
     heartbeat_s: float = Field(2.5, gt=0)
     sweep_s: float = Field(3.0, gt=0)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import AutoReconnect, BulkWriteError
 
+from core.decision import classifier_of
 from cutouts.names import night_of
 from storage.database import Document, Mongo
 
@@ -87,6 +88,7 @@ class CutoutRepository:
     def set_production(self, fields: Mapping[str, Mapping[str, object]], *, where_none: bool = False) -> None:
         """Set the production fields (rb, sl, plausible, versions, scores, decided_by) of cutouts, by id.
 
+        Families of the versions in `not_run`, which were not asked, have none, and lose what they had.
         With `where_none` only those of cutouts that have none yet. A connection that closes is made good
         once, here: for a statement that the driver may repeat by itself, the server notes each update once
         more, at twice the cost.
@@ -94,9 +96,7 @@ class CutoutRepository:
         if not fields:
             return
         only: Document = {"versions": {"$exists": False}} if where_none else {}
-        changes = [
-            UpdateMany({"_id": cutout} | only, {"$set": dict(values)}) for cutout, values in fields.items()
-        ]
+        changes = [UpdateMany({"_id": cutout} | only, _change(values)) for cutout, values in fields.items()]
         try:
             self._cutouts.bulk_write(changes, ordered=False)
         except AutoReconnect:
@@ -107,7 +107,7 @@ class CutoutRepository:
     ) -> int:
         """Set the production fields of cutouts, by id, that still have those that were read of them."""
         changes = [
-            UpdateOne({"_id": cutout} | _as_read(read[cutout]), {"$set": dict(values)})
+            UpdateOne({"_id": cutout} | _as_read(read[cutout]), _change(values))
             for cutout, values in fields.items()
         ]
         return self._cutouts.bulk_write(changes, ordered=False).matched_count if changes else 0
@@ -162,6 +162,14 @@ class CutoutRepository:
         """The sha256 on record by id, None where nothing owns the id yet."""
         ids = list({record.id for record in records})
         return {d["_id"]: d["sha256"] for d in self._cutouts.find({"_id": {"$in": ids}}, {"sha256": True})}
+
+
+def _change(values: Mapping[str, object]) -> Document:
+    not_run = values.get("not_run")
+    if not isinstance(not_run, list):
+        return {"$set": dict(values), "$unset": {"not_run": ""}}
+    gone = {classifier_of(version) for version in not_run}.difference(values)
+    return {"$set": dict(values)} | ({"$unset": dict.fromkeys(gone, "")} if gone else {})
 
 
 def _as_read(cutout: Document) -> Document:

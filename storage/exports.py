@@ -23,7 +23,7 @@ _AT_ONCE = 200
 class Row:
     """A result and the night of its cutout, `YYYYMMDD` (UTC), None where it is of none.
 
-    A version without a score, where there is no rejection, has not scored the cutout yet.
+    A version without a score, where there is no rejection, has not scored the cutout yet, or was not run.
     """
 
     result: Result

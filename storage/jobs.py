@@ -44,6 +44,8 @@ class JobRepository:
             document["selection"] = job.selection
         if job.share is not None:
             document["share"] = job.share
+        if job.cascade is not None:
+            document["cascade"] = job.cascade
         if job.instrument is not None:
             document["instrument"] = asdict(job.instrument)
         if idempotency_key is not None:
@@ -193,4 +195,5 @@ def _job(document: Document) -> Job:
         rank=document.get("rank", 0),
         share=document.get("share"),
         paused=document.get("paused", False),
+        cascade=document.get("cascade"),
     )

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
 from core.job import Rejection
@@ -37,6 +38,19 @@ class OutcomeRepository:
                 raise
             return len(documents) - len(faults)
         return len(documents)
+
+    def note_not_run(self, outcomes: Iterable[Outcome]) -> None:
+        """Note on scores that are on record which versions were not asked for their sake."""
+        changes = [
+            UpdateOne(
+                {"_id": _key(outcome.cutout, outcome.version)},
+                {"$set": {f"not_run.{version}": floor for version, floor in outcome.not_run.items()}},
+            )
+            for outcome in outcomes
+            if outcome.not_run
+        ]
+        if changes:
+            self._outcomes.bulk_write(changes, ordered=False)
 
     def find(self, cutouts: Iterable[str], versions: Sequence[str]) -> dict[tuple[str, str], Outcome]:
         """Outcomes by (cutout, version), of those that exist."""
@@ -79,6 +93,8 @@ def _document(outcome: Outcome, now: datetime) -> Document:
         document["instrument"] = outcome.instrument
     if outcome.rejection is None:
         document["score"] = outcome.score
+        if outcome.not_run:
+            document["not_run"] = dict(outcome.not_run)
         if outcome.uncalibrated:
             document["uncalibrated"] = [asdict(departure) for departure in outcome.uncalibrated]
     else:
@@ -98,4 +114,5 @@ def _outcome(document: Document) -> Outcome:
             Departure(found["quantity"], found["observed"], tuple(found["expected"]))
             for found in document.get("uncalibrated", ())
         ),
+        not_run=document.get("not_run", {}),
     )

@@ -59,5 +59,7 @@ def _refresh(record: Record, cutouts: Sequence[Document]) -> int:
     production = record.models.production()
     scores = complete_scores(record, production, {cutout["_id"]: {} for cutout in cutouts})
     stale = {c["_id"]: c for c in cutouts if scores.get(c["_id"], c.get("scores")) != c.get("scores")}
-    fields = production_fields(record.models, {cutout: scores[cutout] for cutout in stale})
+    fields = production_fields(
+        record.models, {cutout: scores[cutout] for cutout in stale}, versions=production
+    )
     return record.cutouts.replace_production(stale, fields)

@@ -47,6 +47,7 @@ class Result:
     pending : some version has neither score nor rejection yet.
     instrument : the profile that the cutout was read by; None while it has not been scored.
     uncalibrated : in what it departs from the cutouts that the networks were trained on.
+    not_run : versions that were not asked, because rb's score was below the floor of the job's cascade.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Result:
     pending: bool = False
     instrument: str | None = None
     uncalibrated: tuple[Departure, ...] = ()
+    not_run: tuple[str, ...] = ()
 
     def best(self, classifier: str) -> tuple[str, float] | None:
         """(version, score) of a classifier: the highest where a job asked several of its versions."""
@@ -151,14 +153,18 @@ def _result(
         outcomes[key] for v in versions if item.cutout is not None and (key := (item.cutout, v)) in outcomes
     ]
     scores = {outcome.version: outcome.score for outcome in found if outcome.score is not None}
+    has = {outcome.version for outcome in found}
+    told = {version for outcome in found for version in outcome.not_run}
+    not_run = tuple(version for version in versions if version in told and version not in has)
     return Result(
         name=item.name,
         cutout=item.cutout,
         sha256=item.sha256,
         scores=scores,
-        plausible=is_plausible(scores, thresholds),
+        plausible=is_plausible(scores, thresholds, not_run=not_run),
         rejection=next((outcome.rejection for outcome in found if outcome.rejection is not None), None),
-        pending=len(found) < len(versions),
+        pending=len(found) + len(not_run) < len(versions),
         instrument=next((outcome.instrument for outcome in found if outcome.instrument is not None), None),
         uncalibrated=next((outcome.uncalibrated for outcome in found if outcome.uncalibrated), ()),
+        not_run=not_run,
     )

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from core.cascade import floor_of
 from core.errors import Conflict, InvalidRequest, Unavailable
 from core.instrument import DEFAULT_INSTRUMENT, Instrument
 from core.job import Item, Job, Priority, new_job_id
@@ -32,6 +33,7 @@ class Submitter:
         models: Sequence[str] = (),
         priority: Priority | None = None,
         instrument: Instrument = ZTF,
+        cascade: float | None = None,
         idempotency_key: str | None = None,
         fingerprint: str = "",
     ) -> Job:
@@ -44,18 +46,35 @@ class Submitter:
         priority : none for live up to the size that the settings give, bulk above.
         instrument : whose cutouts they are; those of others than the default are known by their content
             alone, whatever streak id their names seem to hold.
+        cascade : the score of rb below which no other family is asked; none for the settings', 0 for none.
         idempotency_key, fingerprint : a repeated key with the same fingerprint returns the first job.
 
-        Raises InvalidRequest for no items or an unknown version, Conflict for a key used for other contents.
+        Raises InvalidRequest for no items, an unknown version or a cascade that can't be, Conflict for a key
+        used for other contents.
         """
         if not items:
             raise InvalidRequest("the job holds no cutouts; expected at least one JPEG, PNG or FITS file")
         versions = self._record.models.resolve(models)
+        floor = floor_of(
+            cascade,
+            self._scoring.cascade,
+            versions=versions,
+            thresholds=self._record.models.thresholds(versions),
+        )
         queue: Priority = priority or ("live" if len(items) <= self._scoring.live_below else "bulk")
         job_id = new_job_id()
         named = [_of_instrument(item, instrument.name) for item in items]
         shards = self._record.shards.insert(job_id, self._registered(named), priority=queue)
-        wanted = Job(job_id, versions, queue, owner, items=len(items), shards=shards, instrument=instrument)
+        wanted = Job(
+            job_id,
+            versions,
+            queue,
+            owner,
+            items=len(items),
+            shards=shards,
+            instrument=instrument,
+            cascade=floor,
+        )
         try:
             job = self._record.jobs.accept(wanted, idempotency_key=idempotency_key, fingerprint=fingerprint)
         except Conflict:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.cascade import floor_of
 from core.errors import InvalidRequest
 from core.filters.grammar import MAX_COMPLETED
 from core.instrument import Instrument
@@ -25,6 +26,7 @@ class Rescoring:
     lacking : leave out cutouts that have an outcome of every version already.
     instrument : whose cutouts are meant; those of others stay as they are.
     rank, share : as `core.job.Job` has them.
+    cascade : as `Submitter.submit_score` takes it.
     """
 
     selection: str = ""
@@ -34,6 +36,7 @@ class Rescoring:
     instrument: Instrument = ZTF
     rank: int = 0
     share: float | None = None
+    cascade: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ class Estimate:
 
 
 class RescoreSubmitter:
-    """Records rescoring jobs; the planner makes their shards."""
+    """Records rescoring jobs; the planner makes their shards. `cascade` is what the settings say."""
 
-    def __init__(self, record: Record) -> None:
-        self._record = record
+    def __init__(self, record: Record, *, cascade: float | None = None) -> None:
+        self._record, self._cascade = record, cascade
 
     def submit(
         self, wanted: Rescoring, *, owner: str, idempotency_key: str | None = None, fingerprint: str = ""
@@ -74,6 +77,12 @@ class RescoreSubmitter:
             selection=selection,
             rank=wanted.rank,
             share=wanted.share,
+            cascade=floor_of(
+                wanted.cascade,
+                self._cascade,
+                versions=versions,
+                thresholds=self._record.models.thresholds(versions),
+            ),
         )
         return self._record.jobs.accept(job, idempotency_key=idempotency_key, fingerprint=fingerprint)
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pymongo.errors import PyMongoError
 
@@ -24,9 +24,10 @@ class CanaryCheck:
 
     def fault(self) -> str | None:
         """What is wrong with the engine, in a sentence; None when every version gives its known score."""
-        versions = self._engine.together
-        if not versions:
-            return None
+        asked = [versions for versions in (self._engine.beside, self._engine.together) if versions]
+        return next(filter(None, map(self._fault_of, asked)), None)
+
+    def _fault_of(self, versions: Sequence[str]) -> str | None:
         try:
             scores = self._engine.score(self._pixels, versions)[0].tolist()
         except Exception as error:  # noqa: BLE001  whatever it is, this engine can't score

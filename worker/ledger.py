@@ -8,6 +8,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from types import TracebackType
 
+from core.cascade import gates
 from core.job import Item, Job, Lease, Rejection, ShardResult
 from core.outcome import Outcome
 from cutouts.instruments import ZTF
@@ -108,15 +109,27 @@ class ShardLedger:
         self.flush()
         versions = self._job.versions
         cutouts = [cutout for i, cutout in self._cutouts.items() if i not in self._rejections]
-        missing = {c for c in cutouts if any((c, v) not in self._outcomes for v in versions)}
+        missing = {c for c in cutouts if self._open(c, self._outcomes)}
         read = self._record.outcomes.find(missing, versions)
         outcomes = self._outcomes | read
-        scored = sum(all(outcomes[c, v].rejection is None for v in versions) for c in cutouts)
+        if still_open := [c for c in cutouts if self._open(c, outcomes)]:
+            raise KeyError(f"{len(still_open)} cutouts without an outcome, such as {still_open[0]}")
+        found = ([outcomes.get((c, v)) for v in versions] for c in cutouts)
+        scored = sum(all(o is None or o.rejection is None for o in of_cutout) for of_cutout in found)
         set_production(self._record, versions, _scores(read))
         learnt = {i: pair for i, pair in self._learnt.items() if i not in self._rejections}
         for rejection in self._rejections.values():
             count_rejection(rejection.stage, rejection.reason)
         return ShardResult(scored, len(self._items) - scored, learnt, self._rejections)
+
+    def _open(self, cutout: str, outcomes: Mapping[tuple[str, str], Outcome]) -> bool:
+        """Whether it lacks an outcome of a version that was to be run."""
+        found = [outcomes.get((cutout, version)) for version in self._job.versions]
+        not_run = {version for outcome in found if outcome for version in outcome.not_run}
+        return any(
+            outcome is None and version not in not_run
+            for version, outcome in zip(self._job.versions, found, strict=True)
+        )
 
     def _note(self, read: ReadItem, scores: Mapping[str, float]) -> None:
         """What can't be decoded is rejected by the id of its content: it says nothing of another's id."""
@@ -138,7 +151,13 @@ class ShardLedger:
     def _entry(self, read: ReadItem, scores: Mapping[str, float], is_claimed: bool) -> Entry:
         name = self._instrument
         if read.decode_rejection is None:
-            outcomes = [_outcome(read, version, score, name) for version, score in scores.items()]
+            floor = self._job.cascade
+            not_run = {} if floor is None else {v: floor for v in self._job.versions if v not in scores}
+            gate = set(gates(scores)) if not_run else set()
+            outcomes = [
+                _outcome(read, version, score, name, not_run=not_run if version in gate else {})
+                for version, score in scores.items()
+            ]
         else:
             content, why = str(read.content), read.decode_rejection
             outcomes = [Outcome(content, v, rejection=why, instrument=name) for v in self._job.versions]
@@ -169,6 +188,7 @@ class ShardLedger:
         }
         new = self._record.outcomes.insert(list(outcomes.values()), provenance=self._provenance)
         if new < len(outcomes):  # some are on record as another process wrote them
+            self._record.outcomes.note_not_run(outcomes.values())
             return Written(refused, {})
         set_production(self._record, self._job.versions, _scores(outcomes))
         return Written(refused, outcomes)
@@ -211,10 +231,12 @@ def _scores(outcomes: Mapping[tuple[str, str], Outcome]) -> dict[str, dict[str, 
     return scores
 
 
-def _outcome(read: ReadItem, version: str, score: float, instrument: str) -> Outcome:
-    cutout = str(read.cutout)
+def _outcome(
+    read: ReadItem, version: str, score: float, instrument: str, *, not_run: Mapping[str, float]
+) -> Outcome:
+    cutout, unlike = str(read.cutout), read.departures
     if math.isfinite(score):
-        return Outcome(cutout, version, score, instrument=instrument, uncalibrated=read.departures)
+        return Outcome(cutout, version, score, instrument=instrument, uncalibrated=unlike, not_run=not_run)
     detail = f"the network gave {score}; expected a number from 0 to 1"
     rejection = Rejection("score", "not_finite", detail)
     return Outcome(cutout, version, rejection=rejection, instrument=instrument)

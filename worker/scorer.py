@@ -5,14 +5,17 @@ import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
 import numpy as np
 from pymongo.errors import PyMongoError
 
+from core.cascade import gates, is_below
 from core.errors import InvalidRequest, Misconfigured, ServiceError
 from core.job import Item, Job, Lease, Priority, Rejection, ShardResult
+from core.outcome import Outcome
 from core.settings import Scoring
 from core.telemetry import logged_about
 from cutouts.instruments import ZTF
@@ -54,13 +57,17 @@ class ShardScorer:
         self._settings, self.worker = settings, worker
         self._batch = max(settings.batch_sizes)
         self._recipes: dict[str, str] = {}
+        self._warm: set[frozenset[str]] = set()
         self._looked = 0.0
         self._outlived: list[tuple[Lease, int]] = []  # items that are to be acquitted
         self.scored = 0
         self.draining = False
 
-    def load(self, versions: Sequence[str]) -> None:
-        """Hold and warm these versions, dropping the longest held where there are too many."""
+    def load(self, versions: Sequence[str], *, cascade: bool = False) -> None:
+        """Hold and warm these versions, dropping the longest held where there are too many.
+
+        Those of a cascade are warmed apart: the gates, which are asked of every cutout, and the others.
+        """
         missing = [version for version in versions if version not in self._engine.versions]
         for version in missing:
             card = self._record.models.get(version)
@@ -73,8 +80,11 @@ class ShardScorer:
         for version in self._engine.versions[: max(0, len(self._engine.versions) - VERSIONS_HELD)]:
             if version not in versions:
                 self._engine.drop(version)
-        if missing:
-            self._engine.warm(versions)
+                self._warm = {one for one in self._warm if version not in one}
+        for together in _waves(versions) if cascade else [versions]:
+            if frozenset(together) not in self._warm:
+                self._engine.warm(together)
+                self._warm.add(frozenset(together))
 
     def score_shard(self, job: str, n: int) -> None:
         """Score the live shard that a message names, or the bulk shard whose turn it is.
@@ -144,7 +154,7 @@ class ShardScorer:
     def _loaded(self, job: Job, lease: Lease) -> bool:
         """Load what the job needs; a job whose networks can't be loaded again and again has failed."""
         try:
-            self.load(job.versions)
+            self.load(job.versions, cascade=job.cascade is not None)
         except ServiceError as error:
             if not _is_careful(lease):
                 raise
@@ -159,6 +169,7 @@ class ShardScorer:
         items: dict[int, Item] = {i: item for i, item in enumerate(lease.items) if item.rejection is None}
         known = self._record.outcomes.existing(_cutouts(items.values()), job.versions)
         done = {cutout for cutout, _ in known if all((cutout, v) in known for v in job.versions)}
+        done |= self._below_on_record(job, known)
         unread = {i for i, item in items.items() if _is_unread(item) or item.cutout not in done}
         rejections = {i: why for i, why in _poison(lease).items() if i in unread}
         rejections |= self._contradicting(items, done)
@@ -180,6 +191,23 @@ class ShardScorer:
                 if job.priority == "bulk":
                     self._serve_live()
             return ledger.close()
+
+    def _below_on_record(self, job: Job, known: Collection[tuple[str, str]]) -> set[str]:
+        """Cutouts that a cascade asks nothing more of, by the scores of its gates that are on record."""
+        if job.cascade is None:
+            return set()
+        open_ = {c for c, _ in known if any((c, v) not in known for v in job.versions)}
+        found: dict[str, dict[str, Outcome]] = {}
+        for (cutout, version), outcome in self._record.outcomes.find(open_, gates(job.versions)).items():
+            found.setdefault(cutout, {})[version] = outcome
+        below: dict[str, list[Outcome]] = {}
+        for cutout, outcomes in found.items():
+            scores = {v: o.score for v, o in outcomes.items() if o.score is not None}
+            if is_below(scores, job.versions, job.cascade):
+                not_run = {v: job.cascade for v in job.versions if (cutout, v) not in known}
+                below[cutout] = [replace(o, not_run=not_run) for o in outcomes.values()]
+        self._record.outcomes.note_not_run(one for outcomes in below.values() for one in outcomes)
+        return set(below)
 
     def _contradicting(self, items: Mapping[int, Item], done: Collection[str]) -> dict[int, Rejection]:
         """Uploads of scored cutouts, which are not read again, whose bytes are not those that were scored."""
@@ -227,16 +255,24 @@ class ShardScorer:
 
     def _scores(self, job: Job, batch: Sequence[ReadItem], done: Collection[str]) -> Scored:
         """Score what can be scored of a batch and is not done."""
-        self.load(job.versions)  # a live shard in between may have needed others
+        floor = job.cascade
+        self.load(job.versions, cascade=floor is not None)  # a live shard between may have needed others
         readable = [read for read in batch if read.pixels and read.cutout not in done]
-        if not readable:
-            return {}
         scores: dict[int, dict[str, float]] = {read.index: {} for read in readable}
-        for recipe, versions in self._by_recipe(job.versions).items():
-            rows = self._engine.score(np.stack([read.pixels[recipe] for read in readable]), versions)
-            for read, row in zip(readable, rows.tolist(), strict=True):
-                scores[read.index] |= zip(versions, row, strict=True)
+        for wave in [job.versions] if floor is None else _waves(job.versions):
+            self._ask(wave, readable, scores)
+            if floor is not None:
+                readable = [r for r in readable if not is_below(scores[r.index], wave, floor)]
         return scores
+
+    def _ask(
+        self, versions: Sequence[str], reads: Sequence[ReadItem], scores: dict[int, dict[str, float]]
+    ) -> None:
+        """Add what these versions say of cutouts to their scores."""
+        for recipe, together in self._by_recipe(versions).items() if reads else ():
+            rows = self._engine.score(np.stack([read.pixels[recipe] for read in reads]), together)
+            for read, row in zip(reads, rows.tolist(), strict=True):
+                scores[read.index] |= zip(together, row, strict=True)
 
     def _by_recipe(self, versions: Sequence[str]) -> dict[str, list[str]]:
         grouped: dict[str, list[str]] = {}
@@ -261,6 +297,12 @@ class ShardScorer:
             except Exception:  # noqa: BLE001  its lease runs out; the bulk shard is not to suffer for it
                 _log.exception("live shard failed", extra={"job": lease.job, "shard": lease.n})
                 refused.add(lease.job)
+
+
+def _waves(versions: Sequence[str]) -> list[list[str]]:
+    """The gates of a cascade, and then the others."""
+    first = gates(versions)
+    return [first, [version for version in versions if version not in first]]
 
 
 def _is_careful(lease: Lease) -> bool:

@@ -17,7 +17,8 @@ class WatchedEngine:
     Attributes
     ----------
     failed : set when a batch could not be scored; for who finds out why.
-    together : the versions that were scored, or warmed, last; asking them again compiles nothing.
+    together, beside : the versions that were scored, or warmed, last, and those before them; asking them
+        again compiles nothing.
 
     Parameters
     ----------
@@ -30,6 +31,7 @@ class WatchedEngine:
         self._doing: tuple[str, float] = ("", 0.0)
         self.failed = threading.Event()
         self.together: tuple[str, ...] = ()
+        self.beside: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -65,17 +67,18 @@ class WatchedEngine:
     def drop(self, version: str) -> None:
         """As the engine."""
         with self._at("load"):
+            self.beside = () if version in self.beside else self.beside
             self._engine.drop(version)
 
     def warm(self, versions: Sequence[str]) -> None:
         """As the engine."""
         with self._at("load"):
-            self.together = tuple(versions)
+            self._note(versions)
             self._engine.warm(versions)
 
     def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
         """As the engine."""
-        compiled = set(versions) == set(self.together)
+        compiled = set(versions) in (set(self.together), set(self.beside))
         with self._at("score" if compiled else "load"):
             count_batch(len(batch), self._room)
             try:
@@ -84,8 +87,12 @@ class WatchedEngine:
             except Exception:
                 self.failed.set()
                 raise
-            self.together = tuple(versions)
+            self._note(versions)
             return scores
+
+    def _note(self, versions: Sequence[str]) -> None:
+        if set(versions) != set(self.together):
+            self.together, self.beside = tuple(versions), self.together
 
     @contextmanager
     def _at(self, what: str) -> Iterator[None]:

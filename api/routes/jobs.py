@@ -94,7 +94,8 @@ def job_results(
     """Results in the order of the items. Those without an outcome yet are left out unless `pending` is true.
 
     `rb` and `sl` (and any other family of the settings or of the job) are the highest scores of a family,
-    null where the job asked none of it, and `versions` says whose they are. Where the job asked several
+    null where the job asked none of it, and `versions` says whose they are. `not_run` names the versions that
+    a cascade did not ask. Where the job asked several
     versions of a family, `scores` holds the score of each.
     """
     job = job_of(services, job_id)
@@ -139,6 +140,8 @@ def _result(result: Result, classifiers: list[str]) -> dict[str, Any]:
         "rejection": None if result.rejection is None else vars(result.rejection),
         "instrument": result.instrument,
     }
+    if result.not_run:
+        answer["not_run"] = list(result.not_run)
     if result.uncalibrated:
         answer["uncalibrated"] = [vars(departure) for departure in result.uncalibrated]
     return answer | {"pending": True} if result.pending else answer

@@ -18,7 +18,10 @@ _DIGEST = 12
 
 
 class ListedCutout(BaseModel):
-    """A cutout and its scores by exact version, null where a version gave none, or none yet."""
+    """A cutout and its scores by exact version, null where a version gave none, or none yet.
+
+    `not_run` names the versions that a cascade did not ask, as rb was too low.
+    """
 
     id: str
     file: str
@@ -28,6 +31,7 @@ class ListedCutout(BaseModel):
     rejection: dict[str, str] | None
     instrument: str | None
     uncalibrated: list[dict[str, Any]]
+    not_run: list[str]
 
 
 class Cutouts(BaseModel):
@@ -73,6 +77,7 @@ def _listed(row: Row, wanted: Asked) -> ListedCutout:
         rejection=None if result.rejection is None else vars(result.rejection),
         instrument=result.instrument,
         uncalibrated=[vars(departure) for departure in result.uncalibrated],
+        not_run=list(result.not_run),
     )
 
 

@@ -30,6 +30,7 @@ class WantedRescoring(BaseModel):
     instrument: str = DEFAULT_INSTRUMENT
     rank: int = Field(0, description="jobs of a higher rank are worked on first")
     share: float | None = Field(None, description="of the workers that it may take at a time; all without")
+    cascade: float | None = Field(None, description="other families only where rb is that or above; 0: all")
     dry_run: bool = Field(default=False, description="count and estimate, and do nothing")
 
     def rescoring(self, services: Services) -> Rescoring:
@@ -45,6 +46,7 @@ class WantedRescoring(BaseModel):
             instrument=find_instrument(self.instrument, services.settings.instruments),
             rank=self.rank,
             share=self.share,
+            cascade=self.cascade,
         )
 
 
@@ -83,11 +85,12 @@ async def submit_rescoring(
             workers=found.workers,
             seconds=found.seconds,
         )
+    unsaid = {"cascade"} if wanted.cascade is None else set()  # so that keys of before know their job
     submit = partial(
         submitter.submit,
         owner=caller.name,
         idempotency_key=idempotency_key,
-        fingerprint=hashlib.sha256(wanted.model_dump_json().encode()).hexdigest(),
+        fingerprint=hashlib.sha256(wanted.model_dump_json(exclude=unsaid).encode()).hexdigest(),
     )
     job = await run_in_threadpool(submit, rescoring)
     response.headers["Location"] = f"/v1/jobs/{job.id}"

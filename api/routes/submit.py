@@ -31,6 +31,10 @@ _BODY: dict[str, Any] = {
                         "models": {"type": "string", "description": "such as rb@1,sl@1; none for production"},
                         "priority": {"type": "string", "enum": ["live", "bulk"]},
                         "instrument": {"type": "string", "description": "a profile's name, such as ztf"},
+                        "cascade": {
+                            "type": "number",
+                            "description": "sl is run only where rb is that or above; 0 for everywhere",
+                        },
                     },
                 }
             },
@@ -42,13 +46,17 @@ _BODY: dict[str, Any] = {
 
 
 class Accepted(BaseModel):
-    """A promise: every item gets one score per version, or a rejection with a reason."""
+    """A promise: every item gets one score per version, or a rejection with a reason.
+
+    Where `cascade` is a number, versions of other families than rb are not run where rb is below it.
+    """
 
     job: str
     items: int
     ignored: list[str]
     ignored_count: int
     versions: list[str]
+    cascade: float | None
 
 
 @router.post("/score", status_code=202, openapi_extra=_BODY)
@@ -61,9 +69,9 @@ async def submit_score(
 ) -> Accepted:
     """Score JPEG, PNG and FITS cutouts: one, many, a zip of them, or references to them.
 
-    Answers 202 once the record is safe. `models`, `priority` and `instrument` are form fields, query
-    parameters of a zip, or members of the JSON object. The same Idempotency-Key with the same contents gives
-    the first job again.
+    Answers 202 once the record is safe. `models`, `priority`, `instrument` and `cascade` are form fields,
+    query parameters of a zip, or members of the JSON object. The same Idempotency-Key with the same contents
+    gives the first job again.
     """
     take = _taker(request, Intake(services))
     async with spooled(request, services.spool_dir) as body:
@@ -101,6 +109,7 @@ def _submit(
         models=submission.options.models,
         priority=submission.options.priority,
         instrument=find_instrument(submission.options.instrument, services.settings.instruments),
+        cascade=submission.options.cascade,
         idempotency_key=key,
         fingerprint=submission.fingerprint,
     )
@@ -110,6 +119,7 @@ def _submit(
         ignored=submission.ignored_named,
         ignored_count=len(submission.ignored),
         versions=list(job.versions),
+        cascade=job.cascade,
     )
 
 

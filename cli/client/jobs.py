@@ -24,10 +24,12 @@ class Jobs:
         models: Sequence[str] = (),
         priority: str | None = None,
         instrument: str | None = None,
+        cascade: float | None = None,
     ) -> Json:
         """Upload files to be scored."""
         fields = {"models": ",".join(models), "priority": priority or "", "instrument": instrument or ""}
         given = {name: value for name, value in fields.items() if value}
+        given |= {} if cascade is None else {"cascade": str(cascade)}
         return self._transport.upload("/v1/jobs/score", files, given, headers=_once())
 
     def submit_references(
@@ -37,11 +39,13 @@ class Jobs:
         models: Sequence[str] = (),
         priority: str | None = None,
         instrument: str | None = None,
+        cascade: float | None = None,
     ) -> Json:
         """Have references scored."""
         wanted: Json = {"references": list(references), "models": list(models)}
         wanted |= {"priority": priority} if priority else {}
         wanted |= {"instrument": instrument} if instrument else {}
+        wanted |= {} if cascade is None else {"cascade": cascade}
         return self._submit("score", wanted)
 
     def submit_training(self, wanted: Mapping[str, Any]) -> Json:

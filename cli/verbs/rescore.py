@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also those that all these versions have scored")
     parser.add_argument("--instrument", metavar="NAME", help="whose cutouts; ztf by default")
     parser.add_argument("--rank", type=int, help="jobs of a higher rank are worked on first (0)")
+    parser.add_argument(
+        "--cascade", type=float, metavar="0.1", help="sl only where rb is that or above; 0 for everywhere"
+    )
     parser.add_argument("--share", type=float, metavar="0.5", help="of the workers, at most; all by default")
     parser.add_argument("--dry-run", action="store_true", help="count, estimate the time, and do nothing")
     parser.add_argument("--wait", action="store_true", help="wait until it ends")
@@ -51,6 +54,7 @@ def _wanted(args: argparse.Namespace) -> dict[str, Any]:
         "instrument": args.instrument,
         "rank": args.rank,
         "share": args.share,
+        "cascade": args.cascade,
     }
     return {name: value for name, value in wanted.items() if value is not None}
 

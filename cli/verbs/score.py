@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", metavar="rb@1,sl@1", default="", help="default: those in production")
     parser.add_argument("--priority", choices=("live", "bulk"), help="default: by the number of cutouts")
     parser.add_argument(
+        "--cascade", type=float, metavar="0.1", help="sl only where rb is that or above; 0 for everywhere"
+    )
+    parser.add_argument(
         "--instrument", metavar="NAME", help="whose cutouts they are: ztf, or a profile in the settings"
     )
 
@@ -41,7 +44,12 @@ def run(args: argparse.Namespace) -> int:
     _tell_left_out(collected.left_out)
     with _client(args) as client:
         accepted = submit(
-            client, collected, models=args.models, priority=args.priority, instrument=args.instrument
+            client,
+            collected,
+            models=args.models,
+            priority=args.priority,
+            instrument=args.instrument,
+            cascade=args.cascade,
         )
         if not args.wait:
             return _report_accepted(accepted, as_json=args.json)
@@ -66,10 +74,12 @@ def submit(
     models: str = "",
     priority: str | None = None,
     instrument: str | None = None,
+    cascade: float | None = None,
 ) -> dict[str, Any]:
     """Submit what was collected as one job; returns the service's answer."""
     wanted = [model.strip() for model in models.split(",") if model.strip()]
     options: dict[str, Any] = {"models": wanted, "priority": priority, "instrument": instrument}
+    options["cascade"] = cascade
     if collected.references:
         accepted = client.jobs.submit_references(collected.references, **options)
     else:
@@ -92,7 +102,7 @@ def scores_table(results: list[dict[str, Any]]) -> str:
     rows = [
         (
             r["file"],
-            *(r[family] for family in families),
+            *(_score(r, family) for family in families),
             r["plausible"],
             r["rejection"]["reason"] if r["rejection"] else "",
             *([_departures(r)] if strange else []),
@@ -103,6 +113,12 @@ def scores_table(results: list[dict[str, Any]]) -> str:
     text = table(head, rows)
     left = len(ranked) - len(rows)
     return text + (f"\n… and {left:,} more; --json prints them all" if left > 0 else "")
+
+
+def _score(result: dict[str, Any], family: str) -> object:
+    """A score, or that a cascade did not ask for it."""
+    not_run = {version.partition("@")[0] for version in result.get("not_run", ())}
+    return "not run" if result[family] is None and family in not_run else result[family]
 
 
 def summary(results: list[dict[str, Any]]) -> str:
@@ -131,7 +147,7 @@ def _families(results: list[dict[str, Any]]) -> list[str]:
 
 
 def _as_json(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    keys = dict.fromkeys([*KEYS, *_families(results), "scores", "uncalibrated"])
+    keys = dict.fromkeys([*KEYS, *_families(results), "scores", "uncalibrated", "not_run"])
     return [{key: result[key] for key in keys if key in result} for result in results]
 
 

@@ -124,4 +124,5 @@ def _decided(versions: tuple[str, ...], document: Mapping[str, Any]) -> bool | N
     """
     decided_by = document.get("scores") or (document.get("versions") or {}).values()
     found = document.get("plausible")
-    return found if isinstance(found, bool) and set(decided_by) == set(versions) else None
+    meant = {*decided_by, *document.get("not_run", ())}
+    return found if isinstance(found, bool) and meant == set(versions) else None

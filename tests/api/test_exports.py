@@ -23,7 +23,7 @@ from tests.record import card
 NIGHT = "20190905"
 NEXT = "rb@61"
 FORMULA = "=HYPERLINK(A1).jpg"
-COLUMNS = ["file", "id", "night", RB, SL, "plausible", "rejection", "instrument", "uncalibrated"]
+COLUMNS = ["file", "id", "night", RB, SL, "plausible", "rejection", "instrument", "uncalibrated", "not_run"]
 
 
 def name(n: int, *, image: int = 0) -> str:
@@ -85,9 +85,10 @@ def test_a_job_as_csv_has_a_header_and_a_line_for_each_item(
     lines = list(csv.reader(io.StringIO(answer.text)))
     assert lines[0] == COLUMNS
     assert [line[1] for line in lines[1:]] == night
-    assert lines[2] == ["dir/1.jpg", night[1], NIGHT, "0.375", "0.625", "false", "", "ztf", "sky_grey=120.5"]
+    told = ["dir/1.jpg", night[1], NIGHT, "0.375", "0.625", "false", "", "ztf", "sky_grey=120.5", ""]
+    assert lines[2] == told
     assert lines[5][3:7] == ["", "", "", "flat"]
-    assert lines[6] == ["dir/5.jpg", night[5], NIGHT, "", "", "", "", "", ""]
+    assert lines[6] == ["dir/5.jpg", night[5], NIGHT, "", "", "", "", "", "", ""]
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
@@ -116,6 +117,7 @@ def test_ndjson_is_an_object_a_line(api: ApiServer, job: str, night: list[str]) 
         "rejection": None,
         "instrument": "ztf",
         "uncalibrated": [departure],
+        "not_run": [],
     }
     assert (rows[4][RB], rows[4]["rejection"], rows[0]["file"]) == (None, "flat", FORMULA)
 
@@ -209,6 +211,7 @@ def test_cutouts_are_listed_in_pages_that_name_versions_and_filter(api: ApiServe
         "rejection": None,
         "instrument": "ztf",
         "uncalibrated": [],
+        "not_run": [],
     }
     rejected, waiting = second["cutouts"]
     assert (rejected["scores"], rejected["rejection"]["reason"]) == ({RB: None, SL: None}, "flat")

@@ -58,7 +58,7 @@ class Changes:
     def look(self) -> None:
         """Call this often: it notes what came, every few seconds, so that the server need not keep it."""
         if time.monotonic() - self._looked >= _LOOK_EVERY_S:
-            self._drain()
+            self.until_now()  # and no further: somebody who writes all the time would never be caught up with
             self._looked = time.monotonic()
 
     def until_now(self) -> None:
@@ -71,7 +71,7 @@ class Changes:
         self._marks.insert_one(RawBSONDocument(bson.encode({"_id": mark, "until": until})))
         try:
             deadline = time.monotonic() + _MARK_S
-            while not self._drain(until=mark):
+            while not self._drain(mark):
                 if time.monotonic() > deadline:
                     raise Unavailable("MongoDB does not tell of changes; try the backup again")
         finally:
@@ -99,8 +99,8 @@ class Changes:
     def _open(self) -> BinaryIO:
         return new_private(self._path)
 
-    def _drain(self, *, until: str | None = None) -> bool:
-        """Note what the stream has; True once it told of the document `until`."""
+    def _drain(self, until: str) -> bool:
+        """Note what the stream has; True once it told of the mark `until`, False where it has no more yet."""
         while (change := self._stream.try_next()) is not None:
             kind = change["operationType"]
             if kind in _ENDS:

@@ -23,6 +23,7 @@ from storage.database import Mongo
 
 _T = TypeVar("_T")
 CHANGES = "changes.bson"
+_AT_ONCE = 1000
 CATCH_UPS = 5
 FEW = 20_000
 """Changed documents that are read again within a snapshot; of more, some are read before it."""
@@ -46,7 +47,9 @@ def dump(
             for name in collections:
                 tell(f"reading {name}")
                 with HashedFile(folder / _path(name)) as written:
-                    for document in _watched(raw[name].find(session=session), tick, changes):
+                    for document in _watched(
+                        raw[name].find(session=session, batch_size=_AT_ONCE), tick, changes
+                    ):
                         written.write(document.raw)
                         written.holds += 1
                     files[_path(name)] = written.close()
@@ -129,7 +132,7 @@ def _path(name: str) -> str:
 
 def _watched(found: Iterable[_T], tick: Callable[[], None], changes: Changes) -> Iterator[_T]:
     for n, value in enumerate(found):
-        if n % 1000 == 0:
+        if n % _AT_ONCE == 0:
             tick()
             changes.look()
         yield value

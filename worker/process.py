@@ -56,9 +56,9 @@ class ScoringProcess:
         if settings.guest is None:
             check(self._record.database)
             prepare(self._record.database)
+            self._record.models.register_shipped(settings.shipped)
         else:
             refuse_unfit(self._record.database)
-            self._record.models.register_shipped(settings.shipped)
         self.scorer = _scorer(settings, self._record, self._engine, self.name)
 
     def start(self) -> None:

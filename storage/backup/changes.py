@@ -19,7 +19,7 @@ from storage.backup.manifest import new_private
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 RawDatabase = Database[RawBSONDocument]
-LEFT_OUT = ("workers", "login_failures", "holds", "doctor")
+LEFT_OUT = ("workers", "login_failures", "holds", "label_holds", "doctor")
 """Collections of what is true for moments only."""
 
 _MARKS = "holds"

@@ -151,7 +151,8 @@ def _response(
             stack.callback(response.close)
             yield response
         except (HTTPError, HTTPException, OSError, ValueError) as error:
-            reason = f"no whole answer within {timeout_s:.0f} s" if expired.is_set() else type(error).__name__
+            late = expired.is_set() or isinstance(error, TimeoutError)
+            reason = f"no whole answer within {timeout_s:.0f} s" if late else type(error).__name__
             raise Unavailable(f"{target.authority}: {reason}") from error
         if expired.is_set():  # a body without a stated length looks whole when its connection is shut
             raise Unavailable(f"{target.authority}: no whole answer within {timeout_s:.0f} s")

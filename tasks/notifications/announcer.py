@@ -12,11 +12,12 @@ from core.job import Job
 from core.settings import Notifications
 from core.subscription import Subscription
 from core.user import Role
+from storage.database import Document
 from storage.record import Record
 from storage.selection import bound_text, matching
 
 _log = logging.getLogger(__name__)
-AT_ONCE = 20  # shards, of 2,000 cutouts at most
+AT_ONCE = 10  # shards, of 2,000 cutouts at most, which are held in memory
 IDLE_S = 1.0
 _KEPT = ("night", "ra", "dec", "jd", "plausible")
 _ROLE: Role = "operator"
@@ -46,16 +47,26 @@ class Announcer:
         jobs = self._record.jobs.untold(limit=AT_ONCE)
         if not shards and not jobs:
             return 0
-        for subscription in self._wanted():
+        wanted = self._wanted()
+        scored = self._scored(shards) if any(to.event == "matches" for to in wanted) else {}
+        for subscription in wanted:
             if subscription.event == "jobs":
                 self._tell_of_jobs(subscription, jobs)
-            elif shards:
-                self._tell_of_matches(subscription, shards)
+            elif scored:
+                self._tell_of_matches(subscription, scored)
         if shards:
             self._record.shards.note_told(shards)
         if jobs:
             self._record.jobs.note_told([job.id for job in jobs])
         return len(shards) + len(jobs)
+
+    def _scored(self, shards: Sequence[tuple[str, int]]) -> dict[str, str]:
+        """The job that scored it just now, by cutout."""
+        job_of: dict[str, str] = {}
+        for job, n in shards:
+            items = self._record.shards.items(job, n) or []
+            job_of |= {str(item.cutout): job for item in items if item.cutout and item.rejection is None}
+        return job_of
 
     def _wanted(self) -> list[Subscription]:
         """Those whose owner is there and may still have them."""
@@ -67,21 +78,20 @@ class Announcer:
         except NotFound:
             return False
 
-    def _tell_of_matches(self, to: Subscription, shards: Sequence[tuple[str, int]]) -> None:
-        entries: dict[str, Mapping[str, Any]] = {}
+    def _tell_of_matches(self, to: Subscription, scored: Mapping[str, str]) -> None:
+        """MongoDB narrows them first: most are none, and cost this process nothing."""
+        only: Document = {"_id": {"$in": list(scored)}, "scores": {"$exists": True}}
         try:
             text = bound_text(self._record, to.filter)
-            for job, n in shards:
-                items = self._record.shards.items(job, n) or []
-                ids = [item.cutout for item in items if item.cutout is not None and item.rejection is None]
-                only = {"_id": {"$in": ids}, "scores": {"$exists": True}}
-                for chunk in matching(self._record, text, only=only):
-                    entries |= {found["_id"]: _match(found, job) for found in chunk.documents}
+            matches = [
+                cutout for chunk in matching(self._record, text, only=only) for cutout in chunk.documents
+            ]
         except CallerError as error:
             self._record.subscriptions.note_fault(to.id, str(error)[:500])
             return
-        self._record.subscriptions.note_fault(to.id, None)
-        self._announce(to, entries)
+        if to.fault is not None:
+            self._record.subscriptions.note_fault(to.id, None)
+        self._announce(to, {cutout["_id"]: _match(cutout, scored[cutout["_id"]]) for cutout in matches})
 
     def _tell_of_jobs(self, to: Subscription, jobs: Sequence[Job]) -> None:
         wanted = [job for job in jobs if to.everybodys or job.owner == to.owner]
@@ -90,7 +100,7 @@ class Announcer:
     def _announce(self, to: Subscription, entries: Mapping[str, Mapping[str, Any]]) -> None:
         mailed = to.channel == "mail"
         gather_s = self._settings.mail_gather_s if mailed else self._settings.gather_s
-        new = self._record.deliveries.announce(to, entries, gather_s=gather_s)
+        new = self._record.deliveries.announce(to, entries, gather_s=gather_s) if entries else 0
         if new:
             _log.info("to be told", extra={"subscription": to.id, "entries": new})
 

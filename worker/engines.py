@@ -2,12 +2,14 @@
 
 import importlib.util
 import os
+from pathlib import Path
 
 from core.errors import Misconfigured
 from core.settings import EngineName, Settings
 from worker.engine import Engine
 from worker.seat import CPU, Seat
 
+CPU_INFO = Path("/proc/cpuinfo")
 MODULES = {"openvino": "openvino", "tensorflow": "tensorflow", "jax": "jax"}
 
 
@@ -15,8 +17,10 @@ def make_engine(settings: Settings, seat: Seat) -> tuple[Engine, str]:
     """The engine for a seat, and the likely reason where it finds no GPU; takes seconds.
 
     `auto` is OpenVINO on the CPU's seat, TensorFlow on a GPU's, and what the host has where that is missing.
-    Raises Misconfigured for an engine that is not installed, or that does not run on the seat's device.
+    Raises Misconfigured for an engine that is not installed, or that does not run on the seat's device, and
+    for a processor on which none would run.
     """
+    check_processor()
     name = _chosen(settings.scoring.engine, on_cpu=seat.device == CPU)
     sizes = settings.scoring.batch_sizes
     if name == "openvino":
@@ -31,6 +35,19 @@ def make_engine(settings: Settings, seat: Seat) -> tuple[Engine, str]:
     from worker.tensorflow_engine import TensorFlowEngine, why_no_gpu  # up to 20 s
 
     return TensorFlowEngine(sizes), why_no_gpu()
+
+
+def check_processor(cpu_info: Path = CPU_INFO) -> None:
+    """Raise Misconfigured on an x86 processor without AVX2, where engines end without a word."""
+    if not cpu_info.exists():
+        return
+    lines = (line.partition(":") for line in cpu_info.read_text("utf-8", "replace").splitlines())
+    told = {key.strip(): value for key, _, value in lines}
+    if "flags" in told and "avx2" not in told["flags"].split():
+        raise Misconfigured(
+            f"this processor ({told.get('model name', 'unknown').strip()}) has no AVX2, which every engine is"
+            " built with; expected an x86-64 processor of 2015 or newer"
+        )
 
 
 def _chosen(wanted: EngineName, *, on_cpu: bool) -> str:

@@ -7,6 +7,7 @@ that host starts without TensorFlow, in seconds.
 import hashlib
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from worker.engine import Scores
 _log = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[1]
 TOLERANCE = 1e-5
+GRAPH_BYTES = 4  # of each parameter, in float32
 GRAPH_FORM = 1  # part of a kept graph's name: graphs of another form are made anew
 PART = 8
 """Cutouts of one request at most: parts of a batch go to streams of a core each, so that other work on one
@@ -121,8 +123,24 @@ def _digest(card: ModelCard, weights: bytes) -> str:
 
 
 def _make(card: ModelCard, weights: bytes, graph: Path) -> None:
-    """Freeze a network in a process that loads TensorFlow and ends; raises Misconfigured when it can't."""
-    graph.parent.mkdir(parents=True, exist_ok=True)
+    """Freeze a network in a process that loads TensorFlow and ends; raises Misconfigured when it can't.
+
+    Also where the folder can't hold the graph, as where its disk is full.
+    """
+    try:
+        graph.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(graph.parent).free
+    except OSError as error:
+        raise Misconfigured(
+            f"graphs can't be kept in {graph.parent}: {error.strerror}; expected a writable folder,"
+            " by scoring.graphs_dir"
+        ) from error
+    wanted = 2 * GRAPH_BYTES * card.parameters  # the graph, and what it is made in
+    if free < wanted:
+        raise Misconfigured(
+            f"{free / 2**20:.0f} MiB are free in {graph.parent}; the graph of {card.version} wants"
+            f" {wanted / 2**20:.0f}: make room, or name another folder by scoring.graphs_dir"
+        )
     with tempfile.TemporaryDirectory(dir=graph.parent, prefix=".making-") as scratch:
         folder = Path(scratch)
         (folder / "card.json").write_text(card.model_dump_json())

@@ -1,8 +1,9 @@
 """What every engine promises, on each; TensorFlow is the reference."""
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from core.model_card import ModelCard
 from core.settings import Settings
 from cutouts.recipes import Pixels
 from tests.worker.networks import random_bundle
-from worker.engine import Engine
-from worker.engines import make_engine
+from worker.batch_engine import BatchEngine
+from worker.engine import Engine, Scores
+from worker.engines import check_processor, make_engine
 from worker.openvino_engine import OpenVinoEngine
 from worker.seat import Seat
 from worker.tensorflow_engine import TensorFlowEngine
+from worker.watched_engine import WatchedEngine
 
 VERSIONS = ("rb@1", "sl@1")
 
@@ -92,6 +95,33 @@ def test_a_dropped_network_is_gone_and_the_others_stay(engine: Engine, batch: Pi
     assert engine.score(batch[:1], VERSIONS).shape == (1, 2)
 
 
+class LostDevice(BatchEngine):
+    """A device without a network, which answers until it is gone."""
+
+    name, precision, device = "lost-1", "float32", "gpu"
+    gone = False
+
+    def _network(self, card: ModelCard, weights: bytes) -> None:
+        return None
+
+    def _function(self, versions: tuple[str, ...]) -> None:
+        return None
+
+    def _compile(self, networks: Sequence[Any]) -> None:
+        return None
+
+    def _start(self, run: Any, batch: Pixels) -> int:
+        return len(batch)
+
+    def _finish(self, started: int) -> Scores:
+        if self.gone:
+            raise RuntimeError("the device is lost")
+        return np.full((started, 1), 0.5, np.float32)
+
+    def _out_of_memory(self, error: Exception) -> bool:
+        return isinstance(error, MemoryError)
+
+
 class SmallDevice(TensorFlowEngine):
     """Has memory for three cutouts."""
 
@@ -160,6 +190,38 @@ def test_weights_of_another_architecture_are_refused_with_both_named(
     with pytest.raises(Misconfigured, match="says 7 parameters; vgg6 has 2114033"):
         OpenVinoEngine((16,), graphs=tmp_path).load(card.model_copy(update={"parameters": 7}), weights)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_can_not_hold_graphs_is_named(
+    bundles: list[tuple[ModelCard, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").write_text("no folder")
+    with pytest.raises(Misconfigured, match="taken: File exists; expected a writable folder"):
+        OpenVinoEngine((16,), graphs=tmp_path / "taken").load(*bundles[0])
+    usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(Misconfigured, match=r"1 MiB are free in .*; the graph of rb@1 wants 16"):
+        OpenVinoEngine((16,), graphs=tmp_path / "graphs").load(*bundles[0])
+
+
+def test_a_processor_without_avx2_is_refused_and_others_are_not(tmp_path: Path) -> None:
+    check_processor()
+    told = tmp_path / "cpuinfo"
+    told.write_text("model name\t: Old Chip\nflags\t\t: fpu sse4_2 avx\n")
+    with pytest.raises(Misconfigured, match=r"\(Old Chip\) has no AVX2"):
+        check_processor(told)
+    told.write_text("processor\t: 0\nFeatures\t: fp asimd\n")  # as ARM tells it
+    check_processor(told)
+
+
+def test_a_device_that_is_lost_in_the_middle_fails_the_batch_and_is_reported(batch: Pixels) -> None:
+    lost = LostDevice((4,))
+    watched = WatchedEngine(lost, room=4)
+    assert watched.score(batch[:4], ["rb@1"]).shape == (4, 1)
+    lost.gone = True
+    with pytest.raises(RuntimeError, match="device is lost"):
+        watched.score(batch, ["rb@1"])
+    assert watched.failed.is_set()
 
 
 def test_a_worker_on_a_cpu_loads_no_tensorflow() -> None:

@@ -37,6 +37,7 @@ from worker.watched_engine import WatchedEngine
 _log = logging.getLogger(__name__)
 REPORT_EVERY_S = 5.0
 RETRY_START_S = 3.0
+FIRST_VERSIONS_S = 3.0
 PATIENCE_S = 30.0  # a mongod that restarts is back within this time
 
 
@@ -64,7 +65,7 @@ class ScoringProcess:
     def start(self) -> None:
         """Load and warm the production networks, ask the canary, then say that this worker is ready."""
         self._heart.doing = lambda: self._engine.doing
-        versions = self._record.models.production()
+        versions = self._in_production()
         self.scorer.load(versions)
         self._ask_canary()
         self._report()
@@ -86,6 +87,14 @@ class ScoringProcess:
         self._heart.stop()
         self._record.workers.leave(self.name, token=self._seat.token)
         self._record.close()
+
+    def _in_production(self) -> list[str]:
+        """What is in production. Where another process puts the first versions there right now, a snapshot
+        may still lack them: a worker that holds none would not be ready until a job comes."""
+        deadline = time.monotonic() + FIRST_VERSIONS_S
+        while not (versions := self._record.models.production()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return versions
 
     def _keep_reporting(self) -> None:
         while True:

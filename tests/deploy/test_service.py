@@ -175,3 +175,16 @@ def test_each_process_ends_by_itself_within_its_grace(composed: Composed) -> Non
     for api in ("api", "api-hosts"):
         assert ended.pop(api) in (0, -15)  # uvicorn raises the signal again when it is done
     assert set(ended.values()) == {0}
+
+
+def test_no_log_of_all_this_holds_a_secret(composed: Composed, secrets: Secrets) -> None:
+    assert secrets.flower is not None
+    assert secrets.redis_password is not None
+    hidden = (secrets.database.admin_password, secrets.flower.password, secrets.redis_password)
+    texts = [secret.get_secret_value() for secret in hidden] + [secrets.collector]
+    texts.append((composed.secrets / "grafana_password").read_text().strip())
+    texts.append((composed.secrets / "mongo.key").read_text().strip()[:64])
+    assert all(len(text) > 15 for text in texts)
+    logs = {log.name: log.read_text("utf-8", "replace") for log in composed.folder.glob("*.log")}
+    assert len(logs) > 8
+    assert [(name, text[:3]) for name, log in logs.items() for text in texts if text in log] == []

@@ -10,7 +10,7 @@ from api.services import Caller, ServicesOf
 from api.web.expected import expected
 from api.web.rendering import page_in_parts
 from api.web.results_query import SIZES, Controls, as_filter, sought
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, Unavailable
 from storage.grid import ANY, count, is_anything_scored, nights, read_page, rejection_reasons
 
 router = APIRouter(include_in_schema=False)
@@ -55,12 +55,12 @@ async def export_chosen(
 
 
 @router.get("/results/count")
-def counted(services: ServicesOf, caller: Caller, controls: ControlsOf) -> HTMLResponse:
+async def counted(services: ServicesOf, caller: Caller, controls: ControlsOf) -> HTMLResponse:
     """How many cutouts the controls ask for, as a text."""
     del caller
     try:
-        found = count(services.record, sought(services.record, controls))
-    except InvalidRequest:
+        found = await services.scans.run(lambda: count(services.record, sought(services.record, controls)))
+    except (InvalidRequest, Unavailable):
         return HTMLResponse("–")
     if found.number is None:
         return HTMLResponse("many")

@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 CHANGES = "changes.bson"
 _AT_ONCE = 1000
 CATCH_UPS = 5
-FEW = 20_000
+FEW = 2_000
 """Changed documents that are read again within a snapshot; of more, some are read before it."""
 
 

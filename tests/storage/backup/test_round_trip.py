@@ -49,11 +49,15 @@ def test_everything_comes_back_into_an_empty_database_and_store(
     assert {name: found for name, found in indexes(target.database).items() if name in wanted} == wanted
 
 
-def test_a_capped_collection_stays_capped(record: Record, target: Record, tmp_path: Path) -> None:
+def test_a_capped_collection_stays_capped_and_without_blobs_none_are_kept(
+    record: Record, target: Record, tmp_path: Path
+) -> None:
+    record.check_blobs()
     record.database.create_collection("recent", capped=True, size=8192, max=5)
     record.database["recent"].insert_many([{"_id": n} for n in range(3)])
-    back_up(record, tmp_path / "backup", release="v1")
+    assert back_up(record, tmp_path / "backup", release="v1", with_blobs=False).blobs is None
     restore(target, tmp_path / "backup")
+    assert list(target.blobs.stored()) == []
     options = target.database["recent"].options()
     assert (options["capped"], options["max"]) == (True, 5)
     assert [document["_id"] for document in target.database["recent"].find()] == [0, 1, 2]
@@ -142,13 +146,6 @@ def test_a_blob_that_is_damaged_or_gone_is_told_and_not_kept(record: Record, tmp
     assert (found.count, found.unreadable) == (2, 1)
     assert "damaged" in found.left_out[damaged]
     assert whole not in found.left_out
-
-
-def test_without_blobs_none_are_kept(record: Record, target: Record, tmp_path: Path) -> None:
-    record.check_blobs()
-    assert back_up(record, tmp_path / "backup", release="v1", with_blobs=False).blobs is None
-    restore(target, tmp_path / "backup")
-    assert list(target.blobs.stored()) == []
 
 
 def test_a_backup_that_is_killed_leaves_what_no_restore_takes_and_the_next_removes(

@@ -208,7 +208,7 @@ class Retention(BaseModel):
         None, gt=0, description="ended jobs, with their shards and trainings, but for those of nights"
     )
     outcomes_days: float | None = Field(
-        None, gt=0, description="outcomes of versions that were archived so long ago and that no cutout shows"
+        None, gt=0, description="outcomes of that age, of versions archived so long ago, that no cutout shows"
     )
     audit_days: float | None = Field(None, gt=0)
     logs_days: float | None = Field(None, gt=0, description="files in state_dir/logs that nobody writes to")

@@ -259,7 +259,8 @@ class ModelRegistry:
             return
         self._take_turn(session)
         old = [str(d["_id"]) for d in before]
-        self._models.update_many({"_id": {"$in": old}}, {"$set": {"stage": "archived"}}, session=session)
+        archived = {"stage": "archived", "archived_at": datetime.now(UTC)}
+        self._models.update_many({"_id": {"$in": old}}, {"$set": archived}, session=session)
         self._note_replaced(old, session)
         self._models.update_one({"_id": card.version}, {"$set": {"stage": "production"}}, session=session)
         self._note_together(session)
@@ -275,11 +276,11 @@ class ModelRegistry:
 
     def _move(self, versions: Sequence[str], stage: Stage, *, by: str, session: ClientSession) -> None:
         now = datetime.now(UTC)
+        change: Document = {"stage": stage, "moved": {"by": by, "at": now}}  # `moved`: a person decided
+        if stage == "archived":
+            change["archived_at"] = now
         for version in versions:
-            moved = {"by": by, "at": now}
-            self._models.update_one(
-                {"_id": version}, {"$set": {"stage": stage, "moved": moved}}, session=session
-            )
+            self._models.update_one({"_id": version}, {"$set": change}, session=session)
             self._audit.insert_one(
                 {"what": "stage", "version": version, "stage": stage, "who": by, "at": now}, session=session
             )

@@ -6,21 +6,20 @@ night or an unfinished job needs stays, however old it is.
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-from pymongo.errors import ExecutionTimeout
 
 from core.job import JobState
 from core.legacy import is_legacy
 from core.settings import Retention
+from storage.database import Document
 from storage.record import Record
 
 PASS_EVERY_S = 3600.0
 _AT_ONCE = 1000
 _JOBS_AT_ONCE = 50
-_LOOK_MS = 60_000
+_LOOKED_AT = 10_000  # cutouts, in some 50 ms
 _ENDED = [state for state in JobState if state.ended]
 _log = logging.getLogger(__name__)
 
@@ -99,31 +98,58 @@ class RetentionKeeper:
             yield 0
 
     def _outcomes(self, before: datetime) -> Iterator[int]:
-        """Those of versions that were archived before, that no cutout shows and no unfinished job names."""
-        database = self._record.database
-        archived = database["models"].find({"stage": "archived", "moved.at": {"$lt": before}}, {"_id": True})
-        for version in [str(document["_id"]) for document in archived]:
-            if is_legacy(version.partition("@")[0]) or self._is_needed(version):
-                continue
-            while True:
-                found = database["outcomes"].find({"_id.version": version}, {"_id": True}).limit(_AT_ONCE)
-                keys = [document["_id"] for document in found]
-                if not keys:
-                    break
-                yield database["outcomes"].delete_many({"_id": {"$in": keys}}).deleted_count
-            yield 0
+        """Old ones of versions that were archived before, that no cutout shows and no unfinished job names.
 
-    def _is_needed(self, version: str) -> bool:
+        What holds of a version is asked again before each part: it may be promoted, or used, meanwhile.
+        """
+        for version, archived_at in self._archived(before).items():
+            yield 0
+            if is_legacy(version.partition("@")[0]) or self._is_needed(version, archived_at):
+                continue
+            if not self._old(version, before, limit=1) or (yield from self._is_shown(version)):
+                continue
+            while not self._is_needed(version, archived_at) and (
+                keys := self._old(version, before, limit=_AT_ONCE)
+            ):
+                yield self._record.database["outcomes"].delete_many({"_id": {"$in": keys}}).deleted_count
+
+    def _archived(self, before: datetime) -> dict[str, datetime]:
+        """Since when the versions that were archived before are so.
+
+        Earlier releases noted that of what a person archived alone: all others count from now.
+        """
+        models = self._record.database["models"]
+        since: Document = {"archived_at": {"$ifNull": ["$moved.at", "$$NOW"]}}
+        models.update_many({"stage": "archived", "archived_at": None}, [{"$set": since}])
+        query = {"stage": "archived", "archived_at": {"$lt": before}}
+        return {str(found["_id"]): found["archived_at"] for found in models.find(query)}
+
+    def _is_needed(self, version: str, archived_at: datetime) -> bool:
+        """Whether it isn't archived any more, or is so anew, or an unfinished job names it."""
         database = self._record.database
+        same = {"_id": version, "stage": "archived", "archived_at": archived_at}
         unfinished = {"state": {"$nin": _ENDED}, "versions": version}
-        if database["jobs"].find_one(unfinished, {"_id": True}) is not None:
+        if database["models"].find_one(same, {"_id": True}) is None:
             return True
-        shown = {f"scores.{version}": {"$exists": True}}
-        try:
-            return database["cutouts"].find_one(shown, {"_id": True}, max_time_ms=_LOOK_MS) is not None
-        except ExecutionTimeout:
-            _log.warning("outcomes stay: whether a cutout shows them takes too long", extra={"of": version})
-            return True
+        return database["jobs"].find_one(unfinished, {"_id": True}) is not None
+
+    def _old(self, version: str, before: datetime, *, limit: int) -> list[Document]:
+        query = {"_id.version": version, "at": {"$lt": before}}
+        return [d["_id"] for d in self._record.database["outcomes"].find(query, {"_id": True}).limit(limit)]
+
+    def _is_shown(self, version: str) -> Generator[int, None, bool]:
+        """Whether a cutout shows a version's score. No index tells: they are gone through, some at a time."""
+        cutouts, after, shown = self._record.database["cutouts"], "", {f"scores.{version}": {"$exists": True}}
+        while True:
+            rest = cutouts.find({"_id": {"$gt": after}}, {"_id": True}).sort("_id", 1)
+            last = next(rest.skip(_LOOKED_AT - 1).limit(1), None)
+            part = {"$gt": after} if last is None else {"$gt": after, "$lte": last["_id"]}
+            if cutouts.find_one({"_id": part, **shown}, {"_id": True}) is not None:
+                return True
+            if last is None:
+                return False
+            after = last["_id"]
+            yield 0
 
     def _audit(self, before: datetime) -> Iterator[int]:
         audit = self._record.database["audit"]

@@ -11,6 +11,7 @@ from core.job import Item, Job, JobState, ShardResult, new_job_id
 from core.outcome import Outcome
 from core.settings import Retention
 from core.training import TrainingRequest
+from storage import retention
 from storage.cutouts import CutoutRecord
 from storage.nights import NightCutout
 from storage.record import Record
@@ -102,6 +103,69 @@ def test_outcomes_that_a_cutout_shows_or_an_unfinished_job_names_stay(filled: Re
     filled.cutouts.set_production({"0": {"rb": 0.5, "versions": {"rb": "rb@1"}, "scores": {"rb@1": 0.5}}})
     assert keeper(filled, tmp_path, outcomes_days=99).step(for_s=9) == 0
     assert of_versions(filled) == {"rb@1": 3, "rb@2": 3}
+
+
+def test_a_version_that_is_promoted_or_used_meanwhile_loses_no_more(
+    filled: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_AT_ONCE", 1)
+    keeps = keeper(filled, tmp_path, outcomes_days=99)
+    assert [keeps.step(for_s=0) for _ in range(2)] == [0, 1]
+    waits = job(filled, versions=("rb@1", "sl@1"), ends=False)
+    assert keeps.step(for_s=9) == 0
+    filled.jobs.cancel(waits)
+    keeps = keeper(filled, tmp_path, outcomes_days=99)
+    assert [keeps.step(for_s=0) for _ in range(2)] == [0, 1]
+    filled.models.promote("rb@1", by="me", even_if_worse=True)
+    filled.models.promote("rb@2", by="me", even_if_worse=True)  # archived again, and not long ago
+    assert keeps.step(for_s=9) == 0
+    assert of_versions(filled) == {"rb@1": 1, "rb@2": 3}
+
+
+def test_an_outcome_that_is_younger_than_the_limit_stays(filled: Record, tmp_path: Path) -> None:
+    late = {"_id": {"cutout": "1", "version": "rb@1"}}
+    filled.database["outcomes"].update_one(late, {"$set": {"at": LATER}})
+    assert keeper(filled, tmp_path, outcomes_days=99).step(for_s=9) == 2
+    assert of_versions(filled) == {"rb@1": 1, "rb@2": 3}
+
+
+def test_cutouts_are_gone_through_a_few_at_a_time(
+    filled: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_LOOKED_AT", 2)
+    filled.cutouts.own([CutoutRecord(f"{n}", f"{n}" * 64) for n in range(1, 5)])
+    keeps = keeper(filled, tmp_path, outcomes_days=99)
+    assert [keeps.step(for_s=0) for _ in range(4)] == [0, 0, 0, 3]
+    filled.outcomes.insert([Outcome("4", "rb@1", 0.5, None)], provenance={"job": "j"})
+    filled.cutouts.set_production({"4": {"rb": 0.5, "versions": {"rb": "rb@1"}, "scores": {"rb@1": 0.5}}})
+    assert keeper(filled, tmp_path, outcomes_days=99).step(for_s=9) == 0
+
+
+def test_a_step_looks_at_one_version_at_least_and_at_no_more_than_it_has_time_for(
+    filled: Record, tmp_path: Path
+) -> None:
+    filled.database["outcomes"].delete_many({})
+    for version in ("rb@3", "rb@4"):
+        filled.models.register(card(version, b"w"), b"w")
+        filled.models.archive(version, by="me")
+    keeps = keeper(filled, tmp_path, outcomes_days=99, audit_days=99)
+    assert [keeps.step(for_s=0) for _ in range(4)] == [0, 0, 0, 4]  # three versions, and the audit
+
+
+def test_outcomes_of_what_an_upgrade_replaced_go_too(record: Record, tmp_path: Path) -> None:
+    light = record.models.register_shipped("light")
+    record.models.register_shipped("best")
+    replaced = sorted(set(light) - set(record.models.production()))
+    record.outcomes.insert(
+        [Outcome("a", version, 0.5, None) for version in replaced], provenance={"job": "j"}
+    )
+    models = record.database["models"]
+    assert models.count_documents({"_id": {"$in": replaced}, "archived_at": {"$type": "date"}}) == len(
+        replaced
+    )
+    models.update_one({"_id": replaced[0]}, {"$unset": {"archived_at": ""}})  # as earlier releases left it
+    assert keeper(record, tmp_path, outcomes_days=101).step(for_s=9) == 0
+    assert keeper(record, tmp_path, outcomes_days=99).step(for_s=9) == len(replaced)
 
 
 def test_the_audit_goes_by_its_age(record: Record, tmp_path: Path) -> None:

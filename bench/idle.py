@@ -31,7 +31,7 @@ def measure_idle(folder: Path, singles: list[Path], *, as_json: bool) -> int:
     """
     os.environ["DA_SCORING__GRAPHS_DIR"] = str(folder / "graphs")
     with local_service(folder / "service") as local:
-        versions = local.record.models.production()
+        versions = tuple(local.record.models.production())
         network_s = _network_s(folder, singles, versions)
         client = local_client(local.service.url, local.service.secrets_file)
         found = [_submitted(client, local, single, versions) for single in singles][WARMING:]

@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the folder; rows that give no cutout are named with the reason."""
-    instrument = find_instrument(args.instrument, load_settings().instruments)
+    settings = load_settings()
+    instrument = find_instrument(args.instrument, settings.instruments)
     out = from_caller(args.out)
     catalogue = read_catalogue(
         from_caller(args.catalog),
@@ -54,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
         on_sky=True if args.on_sky else None,
         first_pixel=0 if args.from_zero else 1,
     )
-    with open_full_image(from_caller(args.image), extension=args.extension) as image:
+    most = settings.limits.unpacked_bytes
+    with open_full_image(from_caller(args.image), extension=args.extension, max_bytes=most) as image:
         start_mjd = mjd_of(args.exposed) if args.exposed else image.start_mjd
         if start_mjd is None:
             raise InvalidRequest(

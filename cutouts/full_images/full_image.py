@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import CutoutRejected, InvalidRequest, NotFound
+from cutouts.full_images.plain_file import plain_file
 from cutouts.full_images.sky import SkyMap
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
@@ -67,24 +68,28 @@ class FullImage:
 
 
 @contextmanager
-def open_full_image(path: Path, *, extension: str | None = None) -> Iterator[FullImage]:
+def open_full_image(path: Path, *, extension: str | None = None, max_bytes: int) -> Iterator[FullImage]:
     """Open a file's image: the only one it has, or the extension of this name or number.
 
-    Raises NotFound for a file that is not there, InvalidRequest for what is no FITS file, holds no image of
-    two axes, or several of which none is named.
+    Raises NotFound for a file that is not there, InvalidRequest for what is no FITS file, unpacks to more
+    than `max_bytes`, holds no image of two axes, or several of which none is named.
     """
-    from astropy.io import fits
-
     if not path.is_file():
         raise NotFound(f"{path}: no such file; {_EXPECTED}")
+    with plain_file(path, max_bytes=max_bytes) as plain, _opened(plain, path) as units:
+        yield _described(path, extension or "", _chosen(path, units, extension))
+
+
+def _opened(plain: Path, path: Path) -> Any:
+    """The file's units; faults name the file that was asked for."""
+    from astropy.io import fits
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            units = fits.open(path, memmap=True, lazy_load_hdus=False)
+            return fits.open(plain, memmap=True, lazy_load_hdus=False)
     except Exception as error:
         raise InvalidRequest(f"{path} can't be read ({error!s:.200}); {_EXPECTED}") from error
-    with units:
-        yield _described(path, extension or "", _chosen(path, units, extension))
 
 
 def _chosen(path: Path, units: Any, extension: str | None) -> Any:

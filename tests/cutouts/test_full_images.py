@@ -1,8 +1,11 @@
 """Cutouts out of full images: the right pixels, the right way up, with ids and positions; and what can't."""
 
 import csv
+import gzip
 import io
 import json
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +20,7 @@ from PIL import Image
 from bench.full_image import WIDE, catalogue, full_image, written
 from cli.__main__ import main
 from cutouts.decode import decode_checked
+from cutouts.full_images import open_full_image
 from cutouts.full_images.names import pid_of, streak_name
 from cutouts.nights import Row, read_table
 from tests.fits_files import noise
@@ -144,6 +148,40 @@ def test_a_packed_image_gives_the_same_pictures_as_a_plain_one(cut: Cut, tmp_pat
         (row,) = rows_of(tmp_path)
         pictures.append((tmp_path / "out" / row["file"]).read_bytes())
     assert pictures[0] == pictures[1]
+
+
+def test_a_gzipped_image_is_unpacked_once_however_many_stamps_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unpacked").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "unpacked"))
+    unit = small(side=1000)
+    unit.writeto(tmp_path / "plain.fits")
+    packed = tmp_path / "diff.fits.gz"
+    packed.write_bytes(gzip.compress(written(unit), 1))
+    with open_full_image(tmp_path / "plain.fits", max_bytes=2**30) as image:  # imports astropy
+        expected = image.read(450, 450, 101)
+    began = time.process_time()
+    with open_full_image(packed, max_bytes=2**30) as image:
+        opened = time.process_time()
+        for _ in range(5):
+            assert np.array_equal(image.read(450, 450, 101), expected)
+        read = time.process_time()
+        assert len(list((tmp_path / "unpacked").iterdir())) == 1
+    assert read - opened < opened - began  # each read took as long as the opening
+    assert not list((tmp_path / "unpacked").iterdir())
+
+
+def test_a_gzipped_image_that_is_damaged_or_unpacks_to_too_much_is_refused(
+    cut: Cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed, table = gzip.compress(written(small()), 1), "id,x,y\n1,200,200\n"
+    assert cut(packed, table)[0] == 0
+    assert "is a damaged gzip (Compressed file ended" in cut(packed[:-5000], table)[1]["error"]
+    damaged = packed[:9000] + b"\xff" * 400 + packed[9400:]
+    assert "is a damaged gzip" in cut(damaged, table)[1]["error"]
+    monkeypatch.setenv("DA_LIMITS", json.dumps({"unpacked_bytes": 100_000}))
+    assert "unpacks to over 100000 bytes" in cut(packed, table)[1]["error"]
 
 
 def test_cutting_again_gives_the_same_names_and_bytes_whatever_the_order(cut: Cut, tmp_path: Path) -> None:

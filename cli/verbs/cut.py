@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
         start_mjd = mjd_of(args.exposed) if args.exposed else image.start_mjd
         if start_mjd is None:
             raise InvalidRequest(
-                f"{image.name} does not tell when it was exposed (MJD-OBS, OBSJD, JD, or DATE-OBS with a "
-                "time); say it with --exposed 2026-11-20T03:12:45"
+                f"{image.name}: {image.time_fault}; say when it was exposed with --exposed "
+                "2026-11-20T03:12:45 (UTC)"
             )
         if image.sky is None:
             say(f"{image.name}: {image.sky_fault}; its cutouts get no positions")

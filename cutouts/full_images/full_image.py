@@ -18,6 +18,7 @@ from cutouts.full_images.sky import SkyMap
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _JD_OF_MJD = 2400000.5
+_SCALES = {"UTC": "utc", "UT": "utc", "GMT": "utc", "TAI": "tai", "IAT": "tai", "TT": "tt", "TDT": "tt"}
 _EXPECTED = "expected a difference image in FITS (.fits, .fits.gz, .fits.fz)"
 
 
@@ -29,7 +30,8 @@ class FullImage:
     ----------
     extension : as it was asked for by name or number; empty for the only one.
     sky : where its pixels are; None where its header does not tell, for which `sky_fault` is the reason.
-    start_mjd : when its exposure began, UTC, as MJD-OBS, OBSJD, JD or DATE-OBS tell; None where none does.
+    start_mjd : when its exposure began, UTC, as MJD-OBS, OBSJD, JD or DATE-OBS tell by the scale that TIMESYS
+        names (UTC, TAI or TT); None where none does, for which `time_fault` is the reason.
     exposure_s : as EXPTIME or EXPOSURE tell.
     """
 
@@ -40,6 +42,7 @@ class FullImage:
     sky: SkyMap | None
     sky_fault: str
     start_mjd: float | None
+    time_fault: str
     exposure_s: float | None
     unit: Any
 
@@ -123,6 +126,11 @@ def _described(path: Path, extension: str, unit: Any) -> FullImage:
         sky = SkyMap(header, width=width, height=height)
     except InvalidRequest as error:
         fault = str(error)
+    start_mjd, time_fault = None, ""
+    try:
+        start_mjd = _start_mjd(header)
+    except InvalidRequest as error:
+        time_fault = str(error)
     exposure = next((t for key in ("EXPTIME", "EXPOSURE") if (t := _number(header, key)) is not None), None)
     return FullImage(
         path.name,
@@ -131,13 +139,21 @@ def _described(path: Path, extension: str, unit: Any) -> FullImage:
         height,
         sky,
         fault,
-        _start_mjd(header),
+        start_mjd,
+        time_fault,
         exposure if exposure is not None and exposure > 0 else None,
         unit,
     )
 
 
-def _start_mjd(header: Mapping[str, Any]) -> float | None:
+def _start_mjd(header: Mapping[str, Any]) -> float:
+    scale = _SCALES.get(system := str(header.get("TIMESYS", "UTC")).strip().upper())
+    if scale is None:
+        raise InvalidRequest(f"its time is {system!r:.40} (TIMESYS); expected UTC, TAI or TT")
+    return _as_utc(_told_mjd(header), scale)
+
+
+def _told_mjd(header: Mapping[str, Any]) -> float:
     mjd = _number(header, "MJD-OBS")
     if mjd is not None:
         return mjd
@@ -146,8 +162,20 @@ def _start_mjd(header: Mapping[str, Any]) -> float | None:
             return jd - _JD_OF_MJD
     try:
         return mjd_of(str(header["DATE-OBS"]))
-    except (KeyError, InvalidRequest):
-        return None
+    except (KeyError, InvalidRequest) as error:
+        raise InvalidRequest(
+            "it does not tell when it was exposed (MJD-OBS, OBSJD, JD, or DATE-OBS with a time)"
+        ) from error
+
+
+def _as_utc(mjd: float, scale: str) -> float:
+    if scale == "utc":
+        return mjd
+    from astropy.time import Time
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of years for which no leap seconds are known yet
+        return float(Time(mjd, format="mjd", scale=scale).utc.mjd)
 
 
 def mjd_of(text: str) -> float:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from core.errors import InvalidRequest
 from cutouts.fits import GZIP_MAGIC
@@ -30,7 +30,7 @@ def plain_file(path: Path, *, max_bytes: int) -> Iterator[Path]:
         yield Path(plain.name)
 
 
-def _unpack(path: Path, plain: BinaryIO, max_bytes: int) -> None:
+def _unpack(path: Path, plain: IO[bytes], max_bytes: int) -> None:
     size = 0
     try:
         with gzip.open(path, "rb") as packed:

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from core.errors import InvalidRequest
 
 SQUARE = 0.02  # how far the two axes' scales may be apart
+_SAME_EQUINOX = 0.001  # years, in which precession moves a position by 0.05 arcsec
 _SAME_ARCSEC = 1.0  # a position that comes back this far away was not found
 
 
 class SkyMap:
     """An image's WCS. Pixels are counted from 0, x then y; positions are in degrees.
 
-    Raises InvalidRequest, saying why, for a header whose WCS is absent, broken, not of the sky, or whose
-    pixels in the middle are not square.
+    Raises InvalidRequest, saying why, for a header whose WCS is absent, broken, not of the sky, not
+    equatorial of 2000, or whose pixels in the middle are not square.
     """
 
     def __init__(self, header: Any, *, width: int, height: int) -> None:
@@ -27,12 +28,17 @@ class SkyMap:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 self._wcs = WCS(header)
-                self._celestial = bool(self._wcs.has_celestial) and self._wcs.naxis == 2
-                self.scale = self._scale_at((width - 1) / 2, (height - 1) / 2) if self._celestial else 0.0
+                celestial = bool(self._wcs.has_celestial) and self._wcs.naxis == 2
+                equatorial = celestial and _is_equatorial(self._wcs.wcs)
+                self.scale = self._scale_at((width - 1) / 2, (height - 1) / 2) if equatorial else 0.0
         except Exception as error:
             raise InvalidRequest(f"its WCS is broken ({error!s:.300})") from error
-        if not self._celestial:
+        if not celestial:
             raise InvalidRequest("it has no WCS of the sky (CTYPE, CRVAL, CRPIX, CD)")
+        if not equatorial:
+            raise InvalidRequest(
+                f"its WCS gives {_told(self._wcs.wcs)}; expected RA and DEC, ICRS or FK5 of 2000"
+            )
 
     def to_sky(self, x: float, y: float) -> tuple[float, float] | None:
         """(ra, dec), 0 <= ra < 360, of a place in the image; None where it is not on the sky."""
@@ -44,7 +50,7 @@ class SkyMap:
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                x, y = (float(value) for value in self._wcs.all_world2pix(ra, dec, 0))
+                x, y = (float(value) for value in self._wcs.all_world2pix(ra, dec, 0, ra_dec_order=True))
         except Exception:  # noqa: BLE001  wcslib and astropy have a dozen of them, all of which mean: not there
             return None
         back = self.to_sky(x, y) if isfinite(x) and isfinite(y) else None
@@ -81,7 +87,24 @@ class SkyMap:
     def _at(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            return np.asarray(self._wcs.all_pix2world(places, 0), np.float64)
+            return np.asarray(self._wcs.all_pix2world(places, 0, ra_dec_order=True), np.float64)
+
+
+def _is_equatorial(wcs: Any) -> bool:
+    """Whether positions are what this service calls ra and dec, to 0.1 arcsec.
+
+    Where RADESYS is absent, wcslib has set what the FITS standard infers from EQUINOX (Calabretta & Greisen
+    2002, section 3.1): ICRS without one, FK4 before 1984, else FK5.
+    """
+    frame = wcs.radesys.strip().upper()
+    return (wcs.lngtyp, wcs.lattyp) == ("RA", "DEC") and (
+        frame == "ICRS" or (frame == "FK5" and abs(wcs.equinox - 2000) < _SAME_EQUINOX)
+    )
+
+
+def _told(wcs: Any) -> str:
+    equinox = f" of {wcs.equinox:g}" if isfinite(wcs.equinox) else ""
+    return f"{wcs.lngtyp.strip()} and {wcs.lattyp.strip()}, {wcs.radesys.strip() or 'no RADESYS'}{equinox}"
 
 
 def _offsets(end: NDArray[np.float64], ra: float, dec: float) -> tuple[float, float]:

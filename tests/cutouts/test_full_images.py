@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ from PIL import Image
 from bench.full_image import WIDE, catalogue, full_image, written
 from cli.__main__ import main
 from cutouts.decode import decode_checked
-from cutouts.full_images import open_full_image
+from cutouts.full_images import mjd_of, open_full_image
 from cutouts.full_images.names import pid_of, streak_name
 from cutouts.nights import Row, read_table
 from tests.fits_files import noise
@@ -241,6 +242,14 @@ def test_a_position_elsewhere_on_the_sky_is_off_the_image(cut: Cut, ra: float, d
         ({"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"}, "no WCS of the sky"),
         ({"CDELT1": -0.003}, "expected squares"),
         ({"CRVAL2": 400.0}, "WCS"),
+        (
+            {"RADESYS": "FK4", "EQUINOX": 1950.0},
+            "gives RA and DEC, FK4 of 1950; expected RA and DEC, ICRS or",
+        ),
+        ({"RADESYS": "FK5", "EQUINOX": 2026.9}, "gives RA and DEC, FK5 of 2026.9; expected"),
+        ({"RADESYS": None, "EQUINOX": 1950.0}, "gives RA and DEC, FK4 of 1950; expected"),
+        ({"RADESYS": "GAPPT"}, "gives RA and DEC, GAPPT; expected"),
+        ({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}, "gives GLON and GLAT"),
     ],
 )
 def test_a_broken_wcs_is_said_and_pixels_can_be_cut_without_it(
@@ -255,6 +264,32 @@ def test_a_broken_wcs_is_said_and_pixels_can_be_cut_without_it(
     status, told, said = cut(data, "id,x,y\n1,200,200\n")
     assert (status, told["rows"][0]["ra"]) == (0, None)
     assert "its cutouts get no positions" in said
+
+
+@pytest.mark.parametrize(
+    "frame", [{"RADESYS": "FK5"}, {"RADESYS": None}, {"RADESYS": None, "EQUINOX": 2000.0}]
+)
+def test_positions_of_2000_are_taken_whatever_their_frame_is_called(
+    cut: Cut, frame: dict[str, object]
+) -> None:
+    unit = small()
+    unit.header.update(frame)
+    _, told, _ = cut(written(unit), "id,ra,dec\n1,10.0,60.0\n")
+    assert (told["rows"][0]["x"], told["rows"][0]["y"]) == pytest.approx((200, 200), abs=1e-6)
+
+
+def test_an_image_whose_first_axis_is_dec_is_cut_with_north_up(cut: Cut, tmp_path: Path) -> None:
+    plain, turned = small(), small()
+    turned.data = np.ascontiguousarray(plain.data.T)
+    for key in ("CTYPE", "CRVAL", "CDELT"):
+        turned.header[f"{key}1"], turned.header[f"{key}2"] = plain.header[f"{key}2"], plain.header[f"{key}1"]
+    found = []
+    for unit in (plain, turned):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        assert cut(written(unit), "id,ra,dec\n1,10.05,60.02\n")[0] == 0
+        (row,) = rows_of(tmp_path)
+        found.append((row["ra"], row["dec"], (tmp_path / "out" / row["file"]).read_bytes()))
+    assert found[0] == found[1]
 
 
 def test_a_profile_that_contradicts_the_wcs_is_refused(cut: Cut) -> None:
@@ -329,11 +364,29 @@ def test_a_time_is_needed_and_can_be_given(cut: Cut) -> None:
     unit = small()
     unit.header["DATE-OBS"] = "2026-11-20"
     data, table = written(unit), "id,x,y\n1,200,200\n"
-    assert "say it with --exposed" in cut(data, table)[1]["error"]
+    assert "say when it was exposed with --exposed" in cut(data, table)[1]["error"]
     assert "expected 2026-11-20T03:12:45, UTC" in cut(data, table, "--exposed", "yesterday")[1]["error"]
     assert "expected 57754 to" in cut(data, table, "--exposed", "2004-11-20T03:12:45")[1]["error"]
     _, told, _ = cut(data, table, "--exposed", "2026-11-20T03:12:45")
     assert told["rows"][0]["file"].startswith(f"stamps/stamps_{NIGHT}/strkid")
+
+
+@pytest.mark.parametrize(
+    ("system", "late_s"), [("UTC", 0.0), ("TAI", 37.0), ("TT", 69.184), ("TDB", None), ("LOCAL", None)]
+)
+def test_the_time_of_a_header_is_read_by_its_scale(
+    cut: Cut, tmp_path: Path, system: str, late_s: float | None
+) -> None:
+    unit, table = small(), "id,x,y\n1,200,200\n"
+    utc_mjd = mjd_of("2026-11-20T03:12:45")
+    unit.header["TIMESYS"], unit.header["MJD-OBS"] = system, utc_mjd + (late_s or 0) / 86400
+    unit.writeto(tmp_path / "diff.fits")
+    with open_full_image(tmp_path / "diff.fits", max_bytes=2**30) as image:
+        assert late_s is None or image.start_mjd == pytest.approx(utc_mjd, abs=1e-3 / 86400)
+    if late_s is None:
+        expected = f"its time is {system!r} (TIMESYS); expected UTC, TAI or TT; say when"
+        assert expected in cut(written(unit), table)[1]["error"]
+        assert cut(written(unit), table, "--exposed", "2026-11-20T03:12:45")[0] == 0
 
 
 def test_names_have_the_form_of_the_survey_and_keep_what_the_catalogue_says() -> None:

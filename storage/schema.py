@@ -18,7 +18,7 @@ def prepare(database: Mongo) -> None:
 
     Raises Misconfigured as `refuse_unfit` does, before anything is changed.
     """
-    if _is_new(database):
+    if is_new(database):
         _note_new(database)  # before there is a collection by which it would count as old
     refuse_unfit(database)
     ensure_indexes(database)
@@ -32,7 +32,7 @@ def refuse_unfit(database: Mongo) -> None:
     refuse_half_restored(database)
     found = _found(database)
     version = _version(found)
-    if found is None and _is_new(database):
+    if found is None and is_new(database):
         return
     if found is not None and "migrating" in found:
         raise Misconfigured(
@@ -52,8 +52,12 @@ def refuse_unfit(database: Mongo) -> None:
 
 
 def schema_of(database: Mongo) -> int:
-    """The schema version on record; 0 for a database from before versions were recorded."""
-    return _version(_found(database))
+    """The schema version on record; 0 for a database from before versions were recorded.
+
+    A new one has that of the release that comes first.
+    """
+    found = _found(database)
+    return SCHEMA if found is None and is_new(database) else _version(found)
 
 
 def _found(database: Mongo) -> Document | None:
@@ -64,7 +68,8 @@ def _version(found: Document | None) -> int:
     return 0 if found is None else int(found["version"])
 
 
-def _is_new(database: Mongo) -> bool:
+def is_new(database: Mongo) -> bool:
+    """Whether no service has been on a database yet."""
     return _TELLING.isdisjoint(database.list_collection_names())
 
 

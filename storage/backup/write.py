@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.errors import Conflict
+from core.errors import Conflict, InvalidRequest
 from storage.backup.blob_archive import archive_blobs
 from storage.backup.dump import dump
 from storage.backup.manifest import NAME, HashedFile, KeptBlobs, KeptFile, Manifest
@@ -16,7 +16,7 @@ from storage.blob_hold import BlobHold
 from storage.database import check
 from storage.record import Record
 from storage.restoring import refuse_half_restored
-from storage.schema import schema_of
+from storage.schema import is_new, schema_of
 
 
 def back_up(
@@ -33,12 +33,17 @@ def back_up(
     named on record then is in the backup, unless the store has lost it, which the manifest tells. A death
     leaves a folder `….partial`, which no restore takes and the next backup of that name removes.
 
-    Raises Conflict where the folder exists or somebody else is writing it, Misconfigured where the record is
-    half of another backup, and OSError for a full disk,
-    after which nothing is left.
+    Raises InvalidRequest for a database that no service has been on, Conflict where the folder exists or
+    somebody else is writing it, Misconfigured where the record is half of another backup, and OSError for a
+    full disk, after which nothing is left.
     """
     check(record.database)
     refuse_half_restored(record.database)
+    if is_new(record.database):
+        raise InvalidRequest(
+            f"the database {record.database.name} is empty; expected DA_MONGO_DATABASE and DA_MONGO_URL, or "
+            "DA_STATE_DIR, to name the one of a service"
+        )
     with _partial(folder) as part:
         hold = BlobHold(record.database)
         hold.renew()

@@ -46,6 +46,7 @@ def test_the_migrations_lead_to_this_release_without_a_gap() -> None:
 
 def test_a_new_database_is_of_this_release(untouched: Record) -> None:
     refuse_unfit(untouched.database)
+    assert pending(untouched.database) == []
     prepare(untouched.database)
     assert schema_of(untouched.database) == SCHEMA
     assert pending(untouched.database) == []

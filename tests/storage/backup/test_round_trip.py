@@ -178,6 +178,12 @@ def test_a_backup_that_is_killed_leaves_what_no_restore_takes_and_the_next_remov
     verify(folder, read_manifest(folder))
 
 
+def test_an_empty_database_is_not_taken_for_a_backup(target: Record, tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match=r"is empty; expected DA_MONGO_DATABASE"):
+        back_up(target, tmp_path / "backup", release="v1")
+    assert not list(tmp_path.glob("backup*"))
+
+
 def test_a_folder_that_exists_or_is_being_written_is_refused(
     kept: Kept, record: Record, tmp_path: Path
 ) -> None:

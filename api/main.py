@@ -1,5 +1,6 @@
 """The app: `uvicorn --factory api.main:create_app --no-proxy-headers`; the settings name proxies."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -54,6 +55,8 @@ from core.memory import bound_arenas
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
 
+SWITCH_S = 0.001
+"""How long the event loop waits for a thread that computes; by default 5 ms, more than once a request."""
 _NEEDS_TOKEN = [Depends(HTTPBearer(auto_error=False))]  # for the description; the gate decides
 
 
@@ -61,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The API on these settings, or on those of the environment. Connects when it is started, not before."""
     if settings is None:
         bound_arenas()
+        sys.setswitchinterval(SWITCH_S)
         settings = _settings_of_environment()
         configure_logging(settings.log_level)
     app = FastAPI(

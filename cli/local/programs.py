@@ -85,9 +85,13 @@ def service_programs(place: Place, secrets: Secrets) -> list[Program]:
 
 
 def api_command(host: str, port: int, *options: str) -> tuple[str, ...]:
-    """The command line of an API that listens there."""
-    listen = ("--host", host, "--port", str(port), "--no-access-log", "--no-proxy-headers", *options)
-    return _python("uvicorn", "--factory", "api.main:create_app", *listen)
+    """The command line of an API that listens there.
+
+    It keeps a connection longer than proxies do (90 s): one that is closed just when a request comes fails it.
+    """
+    listen = ("--host", host, "--port", str(port), "--no-access-log", "--no-proxy-headers")
+    options = ("--timeout-keep-alive", "120", *options)
+    return _python("uvicorn", "--factory", "api.main:create_app", *listen, *options)
 
 
 def scoring_programs(

@@ -1,6 +1,5 @@
 """The app: `uvicorn --factory api.main:create_app --no-proxy-headers`; the settings name proxies."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -51,12 +50,10 @@ from api.services import open_services
 from api.startup import ReadableStartup
 from api.web.site import install_site
 from core.errors import Misconfigured
-from core.memory import bound_arenas
+from core.memory import bound_arenas, settle
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
 
-SWITCH_S = 0.001
-"""How long the event loop waits for a thread that computes; by default 5 ms, more than once a request."""
 _NEEDS_TOKEN = [Depends(HTTPBearer(auto_error=False))]  # for the description; the gate decides
 
 
@@ -64,7 +61,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The API on these settings, or on those of the environment. Connects when it is started, not before."""
     if settings is None:
         bound_arenas()
-        sys.setswitchinterval(SWITCH_S)
         settings = _settings_of_environment()
         configure_logging(settings.log_level)
     app = FastAPI(
@@ -139,4 +135,5 @@ def _settings_of_environment() -> Settings:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with open_services(app.state.settings) as services:
         app.state.services = services
+        settle()
         yield

@@ -15,7 +15,7 @@ from tornado.web import HTTPError
 
 from cli.local.ports import LOOPBACK
 from core.errors import Misconfigured
-from core.memory import bound_arenas
+from core.memory import bound_arenas, settle
 from core.settings import Secrets, load_settings
 
 APP = "tasks.app"
@@ -71,6 +71,7 @@ def main(arguments: list[str]) -> None:
     options.basic_auth = basic_auth(load_settings().secrets)
     guard_all(handlers)
     sys.argv = ["celery", "-A", APP, "flower", f"--address={LOOPBACK}", f"--max-tasks={SHOWN}", *arguments]
+    settle()  # it keeps tasks in cycles
     celery()
 
 

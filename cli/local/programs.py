@@ -87,7 +87,7 @@ def service_programs(place: Place, secrets: Secrets) -> list[Program]:
 def api_command(host: str, port: int, *options: str) -> tuple[str, ...]:
     """The command line of an API that listens there.
 
-    It keeps a connection longer than proxies do (90 s): one that is closed just when a request comes fails it.
+    It keeps a connection longer than proxies do (90 s): one closed just when a request comes fails it.
     """
     listen = ("--host", host, "--port", str(port), "--no-access-log", "--no-proxy-headers")
     options = ("--timeout-keep-alive", "120", *options)

@@ -1,0 +1,69 @@
+"""`python -m bench.decoders`: what a JPEG's decoding costs, and how far the faster way is off.
+
+The origin's way is Pillow's: all channels, then grey. In draft mode libjpeg gives the luma alone; where a
+file has colours, as the marks of a streak's ends, that may be another grey. Simulated files, one thread, CPU time.
+"""
+
+import argparse
+import io
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from PIL import Image
+
+from bench.cutout_files import jpegs
+from bench.verdict import conclude
+from cutouts.decode import decode, decode_checked
+from cutouts.recipes import RECIPES, Pixels, deepstreaks_1
+
+REPEATS = 3
+
+
+def main() -> int:
+    """Measure; returns 0 when what the service decodes is the origin's, bit for bit."""
+    parser = argparse.ArgumentParser(prog="python -m bench.decoders", description=__doc__)
+    parser.add_argument("--files", type=int, default=400)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    files = [data for _, data in jpegs(args.files, seed=7)]
+    whole = [_decoded(data, draft=False) for data in files]
+    off = [_levels(a, _decoded(data, draft=True)) for a, data in zip(whole, files, strict=True)]
+    ours = max(_levels(a, decode(data)) for a, data in zip(whole, files, strict=True))
+    details: dict[str, object] = {
+        "files": len(files),
+        "us, the origin's way": _us(partial(_decoded, draft=False), files),
+        "us, in draft mode": _us(partial(_decoded, draft=True), files),
+        "us, the service's decoding with its checks": _us(partial(decode_checked, recipes=[*RECIPES]), files),
+        "files that draft mode changes, and by grey levels at most": [sum(n > 0 for n in off), max(off)],
+    }
+    figure = (
+        f"the service's pixels are {ours} grey levels off the origin's (0), draft mode's up to {max(off)}"
+    )
+    return conclude("decoders", figure, kept=ours == 0, details=details, as_json=args.json)
+
+
+def _decoded(data: bytes, *, draft: bool) -> Pixels:
+    image = Image.open(io.BytesIO(data))
+    if draft:
+        image.draft("L", None)
+    return deepstreaks_1(image.convert("L"))
+
+
+def _levels(one: Pixels, other: Pixels) -> int:
+    return int(np.abs(one.astype(np.int16) - other).max())
+
+
+def _us(run: Callable[[bytes], object], files: Sequence[bytes]) -> int:
+    """Microseconds of CPU for each file."""
+    began = time.process_time()
+    for _ in range(REPEATS):
+        for data in files:
+            run(data)
+    return round(1e6 * (time.process_time() - began) / (REPEATS * len(files)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

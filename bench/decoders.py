@@ -1,7 +1,7 @@
 """`python -m bench.decoders`: what a JPEG's decoding costs, and how far the faster way is off.
 
 The origin's way is Pillow's: all channels, then grey. In draft mode libjpeg gives the luma alone; where a
-file has colours, as the marks of a streak's ends, that may be another grey. Simulated files, one thread, CPU time.
+file has colours, as the marks of the ends of a streak, that may be another grey. Simulated files, CPU time.
 """
 
 import argparse

@@ -12,14 +12,14 @@ from core.errors import CutoutRejected, InvalidRequest
 from core.instrument import Instrument
 from cutouts.full_images.catalogue import Catalogue, CatalogueRow
 from cutouts.full_images.full_image import FullImage
-from cutouts.full_images.names import is_pid, pid_of, streak_name
+from cutouts.full_images.names import image_name, is_pid, pid_of, streak_name
 from cutouts.full_images.place import NOWHERE, Place, place_of
 from cutouts.full_images.stamp import WCS_KEYS, Stamp, cut_stamp
 from cutouts.names import night_of
 from cutouts.nights import COLUMNS, read_metadata, write_table
 
 SAME_SCALE = 0.02
-_HEAD = ("catalogue_id", "id", "file", "x", "y", "ra", "dec", "reason", "detail")
+_HEAD = ("catalogue_id", "id", "file", "image", "x", "y", "ra", "dec", "reason", "detail")
 _JD_OF_MJD = 2400000.5
 _MOST_STRID_DIGITS = 15  # which a number holds
 
@@ -55,21 +55,26 @@ def cut_night(
     """Write a picture for each row that can be had, a table of metadata, and what became of every row.
 
     `stamps/stamps_YYYYMMDD/{id}_scimref.png`, `meta/YYYYMMDD/ztf_YYYYMMDD_{image}_streaks.txt`, and
-    `{image}_cutouts.csv` with the catalogue's own ids and the WCS of each picture. Raises InvalidRequest
-    where no row can be cut: positions on the sky without a WCS, a WCS that contradicts the profile, a time
-    out of range.
+    `{image}_cutouts.csv` with the catalogue's own ids and the WCS of each picture. The same image gives the
+    same files again; another's are left as they are. Raises InvalidRequest where no row can be cut: positions
+    on the sky without a WCS, a WCS that contradicts the profile, a time out of range, a table of an image of
+    the same name.
     """
     _refuse_contradictions(image, catalogue, instrument)
-    pid = pid_of(start_mjd, instrument.name, f"{image.name}\n{image.extension}")
-    cutter = _Cutter(image, catalogue.on_sky, out, instrument, pid, start_mjd)
-    cuts = [cutter.cut(row) for row in catalogue.rows]
     stem = _stem(image.name) + (f"-{_stem(image.extension)}" if image.extension else "")
+    identity = f"{instrument.name}\n{stem}\n{image.sha256}"
+    pid = pid_of(start_mjd, identity)
+    table, own = out / f"{stem}_cutouts.csv", image_name(pid, identity)
+    _refuse_another(table, own)
+    cutter = _Cutter(image, catalogue.on_sky, out, instrument, pid, identity, start_mjd)
+    cuts = [cutter.cut(row) for row in catalogue.rows]
+    _write(table, _as_csv(cuts, own).encode())  # first, as it tells whose the others are
     made = [cut for cut in cuts if cut.file]
     for night in sorted({str(night_of(cut.id)) for cut in made}):
         rows = [cut.texts for cut in made if night_of(cut.id) == night]
         used = [name for name in COLUMNS if any(name in row for row in rows)]
-        _write(out / "meta" / night / f"ztf_{night}_{stem}_streaks.txt", write_table(used, rows))
-    _write(out / f"{stem}_cutouts.csv", _as_csv(cuts))
+        path = out / "meta" / night / f"ztf_{night}_{stem}_streaks.txt"
+        _write(path, write_table(used, rows).encode())
     return cuts
 
 
@@ -83,27 +88,29 @@ class _Cutter:
         out: Path,
         instrument: Instrument,
         pid: str,
+        identity: str,
         start_mjd: float,
     ) -> None:
         self._image, self._on_sky, self._out = image, on_sky, out
-        self._instrument, self._pid, self._start_mjd = instrument, pid, start_mjd
+        self._instrument, self._start_mjd = instrument, start_mjd
+        self._pid, self._identity = pid, identity
         self._seen: dict[str, int] = {}
 
     def cut(self, row: CatalogueRow) -> Cut:
         """Write the picture of a row; why it can't be written is in what is returned."""
         if row.place is None:
             return Cut(row=row, fault=row.fault)
-        name = streak_name(row.id, row.texts["pid"] if is_pid(row.texts.get("pid", "")) else self._pid)
+        pid = row.texts["pid"] if is_pid(row.texts.get("pid", "")) else self._pid
+        name = streak_name(row.id, pid, self._identity)
+        file = f"stamps/stamps_{night_of(name)}/{name}_scimref.png"
         place = place_of(self._image, row.place, on_sky=self._on_sky)
         try:
             self._refuse_name(row, name)
             stamp = cut_stamp(self._image, *place.pixel, self._instrument)
             texts = self._texts(row, name, place)
+            self._keep(file, stamp)
         except CutoutRejected as fault:
             return Cut(row=row, id=name, place=place, fault=fault)
-        file = f"stamps/stamps_{night_of(name)}/{name}_scimref.png"
-        (self._out / file).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(stamp.picture).save(self._out / file, "PNG")
         return Cut(row=row, id=name, place=place, file=file, stamp=stamp, texts=texts)
 
     def _refuse_name(self, row: CatalogueRow, name: str) -> None:
@@ -112,6 +119,18 @@ class _Cutter:
         first = self._seen.setdefault(name, row.number)
         if first != row.number:
             raise _rejected("duplicate_id", f"row {first} has the id {row.id!r:.80} too; expected it once")
+
+    def _keep(self, file: str, stamp: Stamp) -> None:
+        """Write a picture, unless it is there; raises CutoutRejected where there is another."""
+        data = io.BytesIO()
+        Image.fromarray(stamp.picture).save(data, "PNG")
+        path = self._out / file
+        if not path.exists():
+            _write(path, data.getvalue())
+        elif path.read_bytes() != data.getvalue():
+            raise _rejected(
+                "duplicate_id", f"{file} is there with another picture, and was left; expected another folder"
+            )
 
     def _texts(self, row: CatalogueRow, name: str, place: Place) -> dict[str, str]:
         """A line of the night's table; both ends of a streak are where the row is, unless it tells them."""
@@ -156,23 +175,42 @@ def _stem(name: str) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in stem)[:120]
 
 
-def _write(path: Path, text: str) -> None:
+def _refuse_another(table: Path, own: str) -> None:
+    """Raise InvalidRequest where a table of this name does not say that it is of this image."""
+    if not table.exists():
+        return
+    try:
+        lines = io.StringIO(table.read_text("utf-8", errors="replace"))
+        found = next(csv.DictReader(lines), {}).get("image") or "not told"
+    except csv.Error:
+        found = "not told"
+    if found != own:
+        raise InvalidRequest(
+            f"{table} is of another image, exposure or instrument ({found:.60}); expected {own}: "
+            "name another folder, or remove what is there"
+        )
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file that is whole wherever it is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(data)
+    partial.replace(path)
 
 
-def _as_csv(cuts: list[Cut]) -> str:
+def _as_csv(cuts: list[Cut], image: str) -> str:
     text = io.StringIO()
     written = csv.writer(text, lineterminator="\n")
     written.writerow((*_HEAD, *map(str.lower, WCS_KEYS)))
-    written.writerows(_csv_row(cut) for cut in cuts)
+    written.writerows(_csv_row(cut, image) for cut in cuts)
     return text.getvalue()
 
 
-def _csv_row(cut: Cut) -> Iterator[str]:
+def _csv_row(cut: Cut, image: str) -> Iterator[str]:
     """Pixels as FITS counts them, from 1."""
     place, fault = cut.place, cut.fault
-    yield from (cut.row.id, cut.id, cut.file or "")
+    yield from (cut.row.id, cut.id, cut.file or "", image)
     yield from ("" if pixel is None else f"{pixel + 1:.3f}" for pixel in (place.x, place.y))
     yield from ("" if angle is None else f"{angle:.7f}" for angle in (place.ra, place.dec))
     yield from (fault.reason, fault.detail) if fault else ("", "")

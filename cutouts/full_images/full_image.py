@@ -1,5 +1,6 @@
 """A difference image of a whole detector, of which no more is read than is asked for."""
 
+import hashlib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from cutouts.full_images.sky import SkyMap
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _JD_OF_MJD = 2400000.5
+_AT_ONCE = 2**20
 _SCALES = {"UTC": "utc", "UT": "utc", "GMT": "utc", "TAI": "tai", "IAT": "tai", "TT": "tt", "TDT": "tt"}
 _EXPECTED = "expected a difference image in FITS (.fits, .fits.gz, .fits.fz)"
 
@@ -28,7 +30,8 @@ class FullImage:
 
     Parameters
     ----------
-    extension : as it was asked for by name or number; empty for the only one.
+    extension : its name, or its number where it has none of its own; empty for a file's only image.
+    sha256 : of its header and its data as they are in the file.
     sky : where its pixels are; None where its header does not tell, for which `sky_fault` is the reason.
     start_mjd : when its exposure began, UTC, as MJD-OBS, OBSJD, JD or DATE-OBS tell by the scale that TIMESYS
         names (UTC, TAI or TT); None where none does, for which `time_fault` is the reason.
@@ -37,6 +40,7 @@ class FullImage:
 
     name: str
     extension: str
+    sha256: str
     width: int
     height: int
     sky: SkyMap | None
@@ -80,7 +84,7 @@ def open_full_image(path: Path, *, extension: str | None = None, max_bytes: int)
     if not path.is_file():
         raise NotFound(f"{path}: no such file; {_EXPECTED}")
     with plain_file(path, max_bytes=max_bytes) as plain, _opened(plain, path) as units:
-        yield _described(path, extension or "", _chosen(path, units, extension))
+        yield _described(path, *_chosen(path, units, extension), plain)
 
 
 def _opened(plain: Path, path: Path) -> Any:
@@ -95,13 +99,16 @@ def _opened(plain: Path, path: Path) -> Any:
         raise InvalidRequest(f"{path} can't be read ({error!s:.200}); {_EXPECTED}") from error
 
 
-def _chosen(path: Path, units: Any, extension: str | None) -> Any:
-    images = [(n, unit) for n, unit in enumerate(units) if _is_image(unit)]
+def _chosen(path: Path, units: Any, extension: str | None) -> tuple[str, Any]:
+    """What the image is called among those of its file, however it was asked for, and its unit."""
+    images = every = [(n, unit) for n, unit in enumerate(units) if _is_image(unit)]
     if extension is not None:
         wanted = extension.strip().upper()
-        images = [(n, unit) for n, unit in images if wanted in (str(n), unit.name.upper())]
+        images = [(n, unit) for n, unit in every if wanted in (str(n), unit.name.upper())]
     if len(images) == 1:
-        return images[0][1]
+        ((n, unit),) = images
+        own = sum(other.name.upper() == unit.name.upper() for _, other in every) == 1 and unit.name
+        return ("" if len(every) == 1 else own or str(n)), unit
     known = ", ".join(f"{n} {u.name} {u.shape}" if u.name else f"{n} {u.shape}" for n, u in enumerate(units))
     if not images:
         of = f" {extension!r}" if extension is not None else ""
@@ -118,7 +125,7 @@ def _is_image(unit: Any) -> bool:
         return False
 
 
-def _described(path: Path, extension: str, unit: Any) -> FullImage:
+def _described(path: Path, extension: str, unit: Any, plain: Path) -> FullImage:
     height, width = unit.shape
     header = unit.header
     sky, fault = None, ""
@@ -135,6 +142,7 @@ def _described(path: Path, extension: str, unit: Any) -> FullImage:
     return FullImage(
         path.name,
         extension,
+        _sha256(plain, unit),
         width,
         height,
         sky,
@@ -144,6 +152,18 @@ def _described(path: Path, extension: str, unit: Any) -> FullImage:
         exposure if exposure is not None and exposure > 0 else None,
         unit,
     )
+
+
+def _sha256(plain: Path, unit: Any) -> str:
+    where = unit.fileinfo()
+    left = where["datLoc"] + where["datSpan"] - where["hdrLoc"]
+    seen = hashlib.sha256()
+    with plain.open("rb") as file:
+        file.seek(where["hdrLoc"])
+        while chunk := file.read(min(left, _AT_ONCE)):
+            seen.update(chunk)
+            left -= len(chunk)
+    return seen.hexdigest()
 
 
 def _start_mjd(header: Mapping[str, Any]) -> float:

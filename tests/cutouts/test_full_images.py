@@ -18,11 +18,12 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from PIL import Image
 
-from bench.full_image import WIDE, catalogue, full_image, written
+from bench.full_image import catalogue, full_image, written
 from cli.__main__ import main
 from cutouts.decode import decode_checked
 from cutouts.full_images import mjd_of, open_full_image
-from cutouts.full_images.names import pid_of, streak_name
+from cutouts.full_images.names import image_name, pid_of, streak_name
+from cutouts.names import streak_id
 from cutouts.nights import Row, read_table
 from tests.fits_files import noise
 
@@ -38,10 +39,12 @@ def cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("DA_CALLER_CWD", str(tmp_path))
     monkeypatch.setenv("DA_INSTRUMENTS", json.dumps({"wide": PROFILE}))
 
-    def run(image: bytes, table: str | bytes, *words: str, instrument: str = "wide") -> tuple[int, Any, str]:
-        (tmp_path / "diff.fits").write_bytes(image)
+    def run(
+        image: bytes, table: str | bytes, *words: str, instrument: str = "wide", name: str = "diff.fits"
+    ) -> tuple[int, Any, str]:
+        (tmp_path / name).write_bytes(image)
         (tmp_path / "table").write_bytes(table if isinstance(table, bytes) else table.encode())
-        asked = ["cut", "diff.fits", "--catalog", "table", "-o", "out", "--json", "--instrument", instrument]
+        asked = ["cut", name, "--catalog", "table", "-o", "out", "--json", "--instrument", instrument]
         status = main([*asked, *words])
         said = capsys.readouterr()
         return status, json.loads(said.out), said.err
@@ -144,9 +147,10 @@ def test_a_packed_image_gives_the_same_pictures_as_a_plain_one(cut: Cut, tmp_pat
     unit, table = small(), "id,x,y\na,200,200\n"
     packed = fits.CompImageHDU(unit.data, unit.header, compression_type="GZIP_2", quantize_level=0)
     pictures = []
-    for image in (unit, fits.HDUList([fits.PrimaryHDU(), packed])):
-        assert cut(written(image), table)[0] == 0
-        (row,) = rows_of(tmp_path)
+    for name, image in (("plain", unit), ("packed", fits.HDUList([fits.PrimaryHDU(), packed]))):
+        status, told, _ = cut(written(image), table, name=f"{name}.fits")
+        assert status == 0
+        (row,) = told["rows"]
         pictures.append((tmp_path / "out" / row["file"]).read_bytes())
     assert pictures[0] == pictures[1]
 
@@ -195,6 +199,42 @@ def test_cutting_again_gives_the_same_names_and_bytes_whatever_the_order(cut: Cu
     cut(data, "id,x,y\nb,100,100\na,200,200\n")
     assert len(first) == 2
     assert files() == first
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_another_image_of_the_same_name_is_refused_and_the_first_ones_files_stay(
+    cut: Cut, tmp_path: Path
+) -> None:
+    first, other, table = small(), small(), "id,x,y\n1,200,200\n2,100,150\n"
+    other.data = other.data[::-1].copy()
+    assert cut(written(first), table)[0] == 0
+    before = files_in(tmp_path / "out")
+    status, told, _ = cut(written(other), "id,x,y\n1,150,250\n")
+    assert status == 1
+    assert "diff_cutouts.csv is of another image, exposure or instrument" in told["error"]
+    assert files_in(tmp_path / "out") == before
+    (tmp_path / "out" / "diff_cutouts.csv").write_text("catalogue_id,id\n1,2\n")
+    assert "(not told)" in cut(written(first), table)[1]["error"]
+    (tmp_path / "out" / "diff_cutouts.csv").unlink()
+    cut(written(first), table)
+    assert files_in(tmp_path / "out") == before
+
+
+def test_a_picture_of_another_place_under_the_same_id_is_refused_and_the_first_stays(
+    cut: Cut, tmp_path: Path
+) -> None:
+    own = "strkid36101338575150001_pid3610133857515"
+    assert cut(written(small()), f"id,x,y\n{own},200,200\n")[0] == 0
+    (picture,) = (tmp_path / "out").rglob("*.png")
+    before = picture.read_bytes()
+    status, told, _ = cut(written(small()), f"id,x,y\n{own},150,250\n1,150,250\n", name="other.fits")
+    assert status == 3
+    assert reasons(told) == ["duplicate_id", None]
+    assert "is there with another picture, and was left" in told["rows"][0]["rejection"]["detail"]
+    assert picture.read_bytes() == before
 
 
 def test_a_row_that_gives_no_cutout_is_named_and_the_rest_goes_on(cut: Cut, tmp_path: Path) -> None:
@@ -331,7 +371,7 @@ def test_a_catalogue_in_fits_and_columns_by_other_names_are_read(cut: Cut) -> No
     assert "--columns 'z=1'" in cut(written(small()), table, "--columns", "z=1")[1]["error"]
 
 
-def test_of_several_images_one_has_to_be_named(cut: Cut) -> None:
+def test_of_several_images_one_has_to_be_named_by_number_or_name(cut: Cut, tmp_path: Path) -> None:
     both = fits.HDUList([fits.PrimaryHDU()])
     both += [fits.ImageHDU(small().data, small().header, name=name) for name in ("SCI", "DIFF")]
     data, table = written(both), "id,x,y\n1,200,200\n"
@@ -339,8 +379,10 @@ def test_of_several_images_one_has_to_be_named(cut: Cut) -> None:
     assert status == 1
     assert "has 2 images" in told["error"]
     assert "say which with --extension" in told["error"]
-    names = {cut(data, table, "--extension", which)[1]["rows"][0]["id"] for which in ("SCI", "diff")}
-    assert len(names) == 2  # the same row of two images is two cutouts
+    asked = ("SCI", "sci", "1", "diff", "2")
+    names = [cut(data, table, "--extension", which)[1]["rows"][0]["id"] for which in asked]
+    assert names[0] == names[1] == names[2] != names[3] == names[4]  # a row of two images is two cutouts
+    assert len(list((tmp_path / "out").glob("*_cutouts.csv"))) == 2
     assert "has no image 'MASK'" in cut(data, table, "--extension", "MASK")[1]["error"]
 
 
@@ -390,11 +432,25 @@ def test_the_time_of_a_header_is_read_by_its_scale(
 
 
 def test_names_have_the_form_of_the_survey_and_keep_what_the_catalogue_says() -> None:
-    pid = pid_of(61364.13385, WIDE.name, "diff.fits")
+    pid = pid_of(61364.13385, "wide diff")
     assert pid.startswith("361013385")
     assert len(pid) == 13
     own = "strkid6740938304150004_pid674093830415"
-    assert streak_name(own, pid) == own
-    assert streak_name("17", pid) == f"strkid{pid}0017_pid{pid}"
-    assert streak_name("1234567890123", pid) == f"strkid1234567890123_pid{pid}"
-    assert streak_name("cand-1", pid) != streak_name("cand-2", pid)
+    image = image_name(pid, "wide diff")
+    assert (image[:13], len(image)) == (pid, 25)
+    assert streak_name(own, pid, "wide diff") == own
+    assert streak_name("17", pid, "wide diff") == f"strkid{image}0017_pid{pid}"
+    assert streak_name("1234567890123", pid, "wide diff") == f"strkid1234567890123_pid{pid}"
+    texts = {streak_name(text, pid, "wide diff") for text in ("cand-1", "cand-2")}
+    assert {len(name) for name in texts} == {len(f"strkid{'0' * 35}_pid{pid}")}
+    assert len(texts) == 2
+    for text in ("7", "cand-1"):
+        of_another = streak_name(text, "9" * 40, "wide diff")
+        assert streak_id(of_another) == of_another
+        assert streak_name(text, pid, "wide ccd2") != streak_name(text, pid, "wide diff")
+
+
+def test_rows_of_the_detectors_of_one_exposure_have_ids_of_their_own() -> None:
+    detectors = [f"wide c4d_ccd{n:02}" for n in range(62)]  # more than the pids' channels
+    for own in ("1", "cand-1"):
+        assert len({streak_name(own, pid_of(61364.13385, ccd), ccd) for ccd in detectors}) == 62

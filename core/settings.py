@@ -211,7 +211,7 @@ class Retention(BaseModel):
         None, gt=0, description="outcomes of that age, of versions archived so long ago, that no cutout shows"
     )
     audit_days: float | None = Field(None, gt=0)
-    logs_days: float | None = Field(None, gt=0, description="files in state_dir/logs that nobody writes to")
+    logs_days: float | None = Field(None, gt=0, description="files in state_dir/logs that were set aside")
 
     @property
     def any(self) -> bool:

@@ -161,8 +161,8 @@ class RetentionKeeper:
             yield audit.delete_many({"_id": {"$in": keys}}).deleted_count
 
     def _old_logs(self, before: datetime) -> Iterator[int]:
-        """Files that nobody has written to since."""
-        for path in sorted(self._logs.glob("*.log*")):
+        """Those that were set aside: whatever runs, also in silence, has the others open."""
+        for path in sorted(self._logs.glob("*.log.*")):
             if path.stat().st_mtime < before.timestamp():
                 path.unlink()
                 yield 1

@@ -108,9 +108,12 @@ class Child:
 
     def said(self, *, lines: int = 15) -> str:
         """The last lines that it wrote since it was started, for an error message."""
-        with self.log.open("rb") as file:
-            file.seek(max(self._log_start, file.seek(0, os.SEEK_END) - 65536))
-            text = file.read().decode("utf-8", "replace")
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(self._log_start, file.seek(0, os.SEEK_END) - 65536))
+                text = file.read().decode("utf-8", "replace")
+        except FileNotFoundError:
+            return f"({self.log} is not there any more)"
         return "\n".join(text.splitlines()[-lines:])
 
 

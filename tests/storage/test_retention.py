@@ -176,13 +176,15 @@ def test_the_audit_goes_by_its_age(record: Record, tmp_path: Path) -> None:
     assert audit.count_documents({}) == 2
 
 
-def test_logs_that_nobody_writes_to_go(record: Record, tmp_path: Path) -> None:
-    for name, age_days in (("api.log", 0), ("worker.log.1", 40), ("notes.txt", 40)):
+def test_logs_that_were_set_aside_go_and_those_of_what_runs_in_silence_stay(
+    record: Record, tmp_path: Path
+) -> None:
+    for name, age_days in (("api.log", 40), ("api.log.1", 20), ("worker.log.1", 40), ("notes.txt", 40)):
         (tmp_path / name).touch()
         then = LATER.timestamp() - age_days * 86400
         os.utime(tmp_path / name, (then, then))
     assert keeper(record, tmp_path, logs_days=30).step(for_s=9) == 1
-    assert {path.name for path in tmp_path.iterdir()} >= {"api.log", "notes.txt"}
+    assert {path.name for path in tmp_path.iterdir()} >= {"api.log", "api.log.1", "notes.txt"}
     assert not (tmp_path / "worker.log.1").exists()
 
 

@@ -26,6 +26,13 @@ def test_said_holds_nothing_from_an_earlier_start(tmp_path: Path) -> None:
     assert child.said() == "second"
 
 
+def test_a_log_that_somebody_removed_is_said_to_be_gone(tmp_path: Path) -> None:
+    child = Child("quick", python("pass"), log=tmp_path / "quick.log")
+    child.wait(10)
+    child.log.unlink()
+    assert child.said() == f"({tmp_path}/quick.log is not there any more)"
+
+
 def test_a_stubborn_child_is_killed_with_its_own_children(tmp_path: Path) -> None:
     mark = str(tmp_path)
     child = Child("stubborn", python(STUBBORN_PARENT, mark), log=tmp_path / "logs" / "x")

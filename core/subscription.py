@@ -7,10 +7,14 @@ from datetime import datetime
 from typing import Any, Literal
 
 from core.errors import InvalidRequest
+from core.user import Role
 
 Event = Literal["matches", "jobs"]
 Channel = Literal["webhook", "mail"]
 DeliveryState = Literal["pending", "delivered", "dead"]
+
+OWNERS: Role = "operator"
+"""What an owner must be able to do the work of, also when a message is sent."""
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 """What HTML calls a valid e-mail address (WHATWG, 4.10.5.1.5), with a dot in its host; ASCII alone."""

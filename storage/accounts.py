@@ -12,6 +12,7 @@ from core.errors import Conflict, NotAuthenticated, NotFound
 from core.security import hash_digest, hash_password, new_token, password_matches, token_digest
 from core.user import ROLES, Proof, Role, User, checked_name, checked_password, lesser
 from storage.database import Document, Mongo
+from storage.subscriptions import SubscriptionRepository
 
 _T = TypeVar("_T")
 _ID_LENGTH = 16  # of what is stored, which is no secret
@@ -54,6 +55,7 @@ class AccountRepository:
         self._sessions = database["sessions"]
         self._service = database["service"]
         self._projects = database["projects"]
+        self._subscriptions = SubscriptionRepository(database)
         self._client = database.client
 
     def add(self, name: str, password: str, role: Role) -> User:
@@ -93,18 +95,25 @@ class AccountRepository:
         """Whether there is an account of this name."""
         return self._users.find_one({"_id": name}, {"_id": True}) is not None
 
-    def remove(self, name: str) -> None:
-        """Remove an account, its tokens, sessions and its place in projects; what it labelled stays.
+    def may(self, name: str, role: Role) -> bool:
+        """Whether there is such an account, and it may do what a role is needed for."""
+        found = self._users.find_one({"_id": name}, {"role": True})
+        return found is not None and User(name, found["role"]).may(role)
 
-        Raises NotFound, and Conflict for the last admin.
+    def remove(self, name: str) -> None:
+        """Remove an account, its tokens, sessions, subscriptions and its place in projects.
+
+        What it labelled stays. Raises NotFound, and Conflict for the last admin.
         """
 
-        def body(session: ClientSession) -> None:
+        def body(session: ClientSession) -> list[str]:
             self._keep_an_admin(name, session)
             if not self._users.delete_one({"_id": name}, session=session).deleted_count:
                 raise _no_account(name)
+            return self._subscriptions.end_all(name, session)  # none is left to whoever gets that name next
 
-        self._in_transaction(body)
+        for ended in self._in_transaction(body):
+            self._subscriptions.remove(ended)
         self._revoke_all(name)
         self._projects.update_many({"members.user": name}, {"$pull": {"members": {"user": name}}})
 

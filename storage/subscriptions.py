@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from pymongo.client_session import ClientSession
+
 from core.errors import Conflict, NotFound
 from core.subscription import Subscription
 from storage.database import Document, Mongo
@@ -52,6 +54,13 @@ class SubscriptionRepository:
         self._subscriptions.delete_one({"_id": subscription})
         self._database["deliveries"].delete_many({"subscription": subscription})
         self._database["announced"].delete_many({"_id": of_subscription(subscription)})
+
+    def end_all(self, owner: str, session: ClientSession) -> list[str]:
+        """End an owner's in a transaction; returns them, of which what was told is to be removed after it."""
+        found = self._subscriptions.find({"owner": owner}, {"_id": True}, session=session)
+        ended = [str(document["_id"]) for document in found]
+        self._subscriptions.delete_many({"_id": {"$in": ended}}, session=session)
+        return ended
 
 
 def of_subscription(subscription: str) -> Document:

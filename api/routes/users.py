@@ -111,7 +111,7 @@ async def change_user(name: str, changes: Changes, services: ServicesOf, caller:
 
 @router.delete("/{name}", status_code=204)
 def remove_user(name: str, services: ServicesOf, caller: Admin) -> None:
-    """Remove an account; its sessions and tokens end. Its labels stay, under its name."""
+    """Remove an account; its sessions, tokens and subscriptions end. Its labels stay, under its name."""
     _refuse_of_file(name, services, "who would come back; change that file")
     services.record.accounts.remove(name)
     services.record.audit.note("user removed", who=caller.name, account=name)

@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     adding.add_argument("name", metavar="NAME")
     adding.add_argument("--role", choices=ROLES, default="viewer", help="what it may do (viewer)")
     adding.add_argument("--generate", action="store_true", help="make a random password and print it")
-    removing = add_action(actions, "remove", "an account; its sessions and tokens end, its labels stay")
+    removing = add_action(
+        actions, "remove", "an account; its sessions, tokens and subscriptions end, its labels stay"
+    )
     removing.add_argument("name", metavar="NAME")
     role = add_action(actions, "role", "let an account do more or less, at once")
     role.add_argument("name", metavar="NAME")

@@ -7,11 +7,10 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from core.errors import CallerError, NotFound
+from core.errors import CallerError
 from core.job import Job
 from core.settings import Notifications
-from core.subscription import Subscription
-from core.user import Role
+from core.subscription import OWNERS, Subscription
 from storage.database import Document
 from storage.record import Record
 from storage.selection import bound_text, matching
@@ -20,7 +19,6 @@ _log = logging.getLogger(__name__)
 AT_ONCE = 10  # shards, of 2,000 cutouts at most, which are held in memory
 IDLE_S = 1.0
 _KEPT = ("night", "ra", "dec", "jd", "plausible")
-_ROLE: Role = "operator"
 
 
 class Announcer:
@@ -70,13 +68,8 @@ class Announcer:
 
     def _wanted(self) -> list[Subscription]:
         """Those whose owner is there and may still have them."""
-        return [found for found in self._record.subscriptions.all() if self._may(found.owner)]
-
-    def _may(self, owner: str) -> bool:
-        try:
-            return self._record.accounts.get(owner).may(_ROLE)
-        except NotFound:
-            return False
+        may = self._record.accounts.may
+        return [found for found in self._record.subscriptions.all() if may(found.owner, OWNERS)]
 
     def _tell_of_matches(self, to: Subscription, scored: Mapping[str, str]) -> None:
         """MongoDB narrows them first: most are none, and cost this process nothing."""

@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 
 from core.errors import Misconfigured, NotFound, ServiceError, Unsafe
 from core.settings import Settings
-from core.subscription import Channel, Delivery, Subscription
+from core.subscription import OWNERS, Channel, Delivery, Subscription
 from storage.record import Record
 from tasks.notifications.mail import send_mail
 from tasks.notifications.webhook import send_webhook
@@ -82,6 +82,9 @@ class Dispatcher:
             subscription = self._record.subscriptions.get(delivery.subscription)
         except NotFound:  # removed, perhaps while somebody was announcing
             self._record.subscriptions.remove(delivery.subscription)
+            return
+        if not self._record.accounts.may(subscription.owner, OWNERS):
+            self._failed(delivery, f"its owner is no {OWNERS} any more", worth_it=False)
             return
         try:
             self._transmit(delivery, subscription)

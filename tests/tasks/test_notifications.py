@@ -305,6 +305,37 @@ def test_an_owner_who_may_not_any_more_is_not_told_and_a_filter_that_fails_is_no
     assert record.subscriptions.get("mine").fault is None
 
 
+def test_a_message_that_waits_is_not_sent_for_who_may_not_any_more(
+    told: Settings, record: Record, web: Inbox
+) -> None:
+    subscribe(record, f"{web.url}/hook")
+    score(record, ["a"])
+    Announcer(record, told.notifications).announce()
+    record.accounts.set_role(OWNER, "viewer")
+    with notifying(record, told):
+        wait_for(lambda: states(record, "mine")["dead"])
+    assert web.posted == []
+    assert record.deliveries.latest("mine", limit=1)[0].last_error == "its owner is no operator any more"
+
+
+def test_subscriptions_go_with_the_account_and_nobody_of_its_name_inherits_them(
+    told: Settings, record: Record, web: Inbox
+) -> None:
+    record.accounts.add("bob", "a password of a test", "operator")
+    subscribe(record, f"{web.url}/bob", "bob", owner="bob")
+    subscribe(record, f"{web.url}/hook")
+    score(record, ["a"])
+    Announcer(record, told.notifications).announce()
+    record.accounts.remove("bob")
+    record.accounts.add("bob", "another password of a test", "operator")
+    with notifying(record, told):
+        score(record, ["b"])
+        wait_for(lambda: sorted(ids_of(web.posted)) == ["a", "b"])
+    assert [one.path for one in web.posted] == ["/hook"] * len(web.posted)
+    assert record.subscriptions.all(owner="bob") == []
+    assert record.deliveries.latest("bob", limit=9) == []
+
+
 def test_matches_gather_in_one_message_and_a_removed_subscription_forgets_all(
     told: Settings, record: Record, web: Inbox
 ) -> None:

@@ -23,7 +23,7 @@ class WantedSubscription(BaseModel):
     """A saved query (`matches`) or jobs that end (`jobs`), and where the word goes: a URL or an address."""
 
     model_config = ConfigDict(extra="forbid")
-    name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f\x85\u2028\u2029]+$")
     event: Event = "matches"
     filter: str = Field("", max_length=4000, description="of `matches`; the language of GET /v1/cutouts")
     everybodys: bool = Field(False, description="of `jobs`: all, and not the caller's alone")

@@ -92,6 +92,9 @@ class Dispatcher:
             self._failed(delivery, str(error), worth_it=False)
         except ServiceError as error:
             self._failed(delivery, str(error), worth_it=not str(error).endswith(": gone"))
+        except Exception as error:  # noqa: BLE001  a fault of ours is a try that failed, too
+            _log.exception("not sent", extra={"delivery": delivery.id})
+            self._failed(delivery, f"{type(error).__name__}: {error}", worth_it=True)
         else:
             self._record.deliveries.delivered(delivery)
             _log.info("told", extra={"subscription": subscription.id, "delivery": delivery.id})

@@ -68,6 +68,9 @@ def test_what_is_wrong_is_said(api: ApiServer, operators: list[str]) -> None:
         ({"webhook": None, "mail": "a@example.org"}, 400, "sends no mail"),
         ({"webhook": None, "mail": "a@example.org\nBcc: b@example.org"}, 400, "no address of e-mail"),
         ({"name": "a\nb"}, 422, "name"),
+        ({"name": "a\x85b"}, 422, "name"),
+        ({"name": "a\u2028b"}, 422, "name"),
+        ({"name": "a\u2029b"}, 422, "name"),
     ):
         answer = subscribe(api, operators[0], **changes)
         assert (answer["status"], expected in json.dumps(answer)) == (status, True), answer

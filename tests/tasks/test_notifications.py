@@ -276,6 +276,19 @@ def test_mail_without_a_server_is_said_and_a_wrong_password_too(
             checked_address(wrong)
 
 
+def test_a_message_that_cannot_be_made_is_given_up_with_the_reason(
+    told: Settings, record: Record, mailbox: Mailbox
+) -> None:
+    subscribe(record, "ann@example.org", channel="mail")
+    record.database["subscriptions"].update_one({"_id": "mine"}, {"$set": {"name": "a\u2028b"}})  # of before
+    mail = Mail(host="127.0.0.1", port=mailbox.port, security="none", sender="streaks@example.org")
+    with notifying(record, told.model_copy(update={"mail": mail})):
+        score(record, ["a"])
+        wait_for(lambda: states(record, "mine")["dead"])
+    (dead,) = record.deliveries.latest("mine", limit=9)
+    assert (dead.attempts, str(dead.last_error).partition(":")[0]) == (3, "ValueError")
+
+
 def test_only_ones_own_jobs_are_told_unless_all_are_asked_for(
     told: Settings, record: Record, web: Inbox
 ) -> None:

@@ -2,10 +2,11 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
 
 from core.errors import CallerError
 from core.job import Job
@@ -18,6 +19,8 @@ from storage.selection import bound_text, matching
 _log = logging.getLogger(__name__)
 AT_ONCE = 10  # shards, of 2,000 cutouts at most, which are held in memory
 IDLE_S = 1.0
+LOOK_MS = 10_000
+TRIES = 3  # of a look that fails for one subscription, before the others go on without it
 _KEPT = ("night", "ra", "dec", "jd", "plausible")
 
 
@@ -26,6 +29,7 @@ class Announcer:
 
     def __init__(self, record: Record, settings: Notifications) -> None:
         self._record, self._settings = record, settings
+        self._failures: Counter[str] = Counter()  # looks in a row, by subscription
 
     def run(self, stop: threading.Event) -> None:
         """Announce until told to stop."""
@@ -47,16 +51,27 @@ class Announcer:
             return 0
         wanted = self._wanted()
         scored = self._scored(shards) if any(to.event == "matches" for to in wanted) else {}
-        for subscription in wanted:
-            if subscription.event == "jobs":
-                self._tell_of_jobs(subscription, jobs)
-            elif scored:
-                self._tell_of_matches(subscription, scored)
+        faults = [fault for to in wanted if (fault := self._tell(to, jobs, scored)) is not None]
+        if faults:
+            raise faults[0]  # the round is done again, and those who were told are not told twice
         if shards:
             self._record.shards.note_told(shards)
         if jobs:
             self._record.jobs.note_told([job.id for job in jobs])
         return len(shards) + len(jobs)
+
+    def _tell(self, to: Subscription, jobs: Sequence[Job], scored: Mapping[str, str]) -> Exception | None:
+        """Tell one of them; returns what went wrong with it, so that the others are told all the same."""
+        try:
+            if to.event == "jobs":
+                self._tell_of_jobs(to, jobs)
+            elif scored:
+                self._tell_of_matches(to, scored)
+        except ConnectionFailure:  # so it would be for all
+            raise
+        except Exception as error:  # noqa: BLE001
+            return error
+        return None
 
     def _scored(self, shards: Sequence[tuple[str, int]]) -> dict[str, str]:
         """The job that scored it just now, by cutout."""
@@ -72,19 +87,32 @@ class Announcer:
         return [found for found in self._record.subscriptions.all() if may(found.owner, OWNERS)]
 
     def _tell_of_matches(self, to: Subscription, scored: Mapping[str, str]) -> None:
-        """MongoDB narrows them first: most are none, and cost this process nothing."""
-        only: Document = {"_id": {"$in": list(scored)}, "scores": {"$exists": True}}
         try:
-            text = bound_text(self._record, to.filter)
-            matches = [
-                cutout for chunk in matching(self._record, text, only=only) for cutout in chunk.documents
-            ]
+            matches = self._matches(to, scored)
         except CallerError as error:
             self._record.subscriptions.note_fault(to.id, str(error)[:500])
             return
+        except ConnectionFailure:
+            raise
+        except Exception as error:
+            self._failures[to.id] += 1
+            if self._failures[to.id] < TRIES:
+                raise
+            _log.warning("a subscription is passed over", extra={"subscription": to.id}, exc_info=True)
+            fault = f"its matches could not be looked for: {type(error).__name__}: {error}"
+            self._record.subscriptions.note_fault(to.id, fault[:500])
+            return
+        self._failures.pop(to.id, None)
         if to.fault is not None:
             self._record.subscriptions.note_fault(to.id, None)
         self._announce(to, {cutout["_id"]: _match(cutout, scored[cutout["_id"]]) for cutout in matches})
+
+    def _matches(self, to: Subscription, scored: Mapping[str, str]) -> list[Document]:
+        """MongoDB narrows them first: most are none, and cost this process nothing."""
+        only: Document = {"_id": {"$in": list(scored)}, "scores": {"$exists": True}}
+        text = bound_text(self._record, to.filter)
+        chunks = matching(self._record, text, only=only, slowest_ms=LOOK_MS)
+        return [cutout for chunk in chunks for cutout in chunk.documents]
 
     def _tell_of_jobs(self, to: Subscription, jobs: Sequence[Job]) -> None:
         wanted = [job for job in jobs if to.everybodys or job.owner == to.owner]

@@ -318,6 +318,31 @@ def test_an_owner_who_may_not_any_more_is_not_told_and_a_filter_that_fails_is_no
     assert record.subscriptions.get("mine").fault is None
 
 
+def test_a_subscription_that_always_fails_holds_up_nobody_and_is_told_why(
+    told: Settings, record: Record, web: Inbox
+) -> None:
+    subscribe(record, f"{web.url}/broken", "broken")  # before the others, by whom it is looked at first
+    subscribe(record, f"{web.url}/hook")
+    record.database["subscriptions"].update_one({"_id": "broken"}, {"$set": {"filter": 5}})
+    announcer = Announcer(record, told.notifications)
+    score(record, ["a"])
+    for _ in range(2):  # the look is tried again, in case it was our fault
+        with pytest.raises(AttributeError):
+            announcer.announce()
+        assert states(record, "mine") == {"pending": 1}
+    assert announcer.announce() == 2  # a shard and a job
+    assert "AttributeError" in str(record.subscriptions.get("broken").fault)
+    score(record, ["b"])
+    assert announcer.announce() == 2
+    (message,) = record.deliveries.latest("mine", limit=9)
+    assert [entry["id"] for entry in message.entries] == ["a", "b"]
+    record.database["subscriptions"].update_one({"_id": "broken"}, {"$set": {"filter": "plausible"}})
+    score(record, ["c"])
+    assert announcer.announce() == 2
+    assert record.subscriptions.get("broken").fault is None
+    assert states(record, "broken") == {"pending": 1}
+
+
 def test_a_message_that_waits_is_not_sent_for_who_may_not_any_more(
     told: Settings, record: Record, web: Inbox
 ) -> None:

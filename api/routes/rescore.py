@@ -2,7 +2,7 @@
 
 import hashlib
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -64,7 +64,12 @@ class AcceptedRescoring(BaseModel):
     seconds: float | None = None
 
 
-@router.post("/rescore", status_code=202)
+_COUNTED: dict[int | str, dict[str, Any]] = {
+    200: {"model": AcceptedRescoring, "description": "What a dry run found"}
+}
+
+
+@router.post("/rescore", status_code=202, responses=_COUNTED)
 async def submit_rescoring(
     wanted: WantedRescoring,
     response: Response,

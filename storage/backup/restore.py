@@ -53,15 +53,16 @@ def restore(
     record.refuse_workers()
     _begin(record.database, manifest, replace=replace)
     _fill(record.database, folder, manifest, tell=tell)
-    tell("building indexes")
-    ensure_indexes(record.database)
     archives = [folder / name for name in manifest.files if name.startswith("blobs/")]
     unpacked = unpack_blobs(archives, record.blobs, tell=tell)
     if manifest.blobs is not None and unpacked != manifest.blobs.count:
         raise Damaged(
             f"{unpacked:,} blobs came out of the backup; its manifest names {manifest.blobs.count:,}"
         )
-    _finish(record.database, manifest)
+    _compare(record.database, manifest)
+    tell("building indexes")
+    ensure_indexes(record.database)  # the last: by them MongoDB removes what has expired since the backup
+    record.database["service"].delete_one({"_id": RESTORING})  # waits for the journal of a majority
     return manifest
 
 
@@ -108,7 +109,8 @@ def _collections(database: Mongo) -> list[str]:
 def _fill(database: Mongo, folder: Path, manifest: Manifest, *, tell: Callable[[str], None]) -> None:
     """Insert every document, and then make those anew that were changed while the backup was read.
 
-    The one who finishes waits for the journal. Unique indexes come later: only all of it fits them.
+    The one who finishes waits for the journal. Indexes come later: only all of it fits the unique ones, and
+    others remove documents. Those that a pass before this one has built go.
     """
     raw = database.with_options(codec_options=RAW, write_concern=WriteConcern(w=1))
     there = _collections(database)
@@ -116,6 +118,8 @@ def _fill(database: Mongo, folder: Path, manifest: Manifest, *, tell: Callable[[
         if name not in there:
             options = json_util.loads(json_util.dumps(kept.options))
             database.create_collection(name, **options)
+        else:
+            database[name].drop_indexes()
         path = folder / "collections" / f"{name}.bson"
         if path.exists():
             tell(f"filling {name} ({kept.count:,} documents)")
@@ -159,9 +163,8 @@ def _change(raw: RawDatabase, changes: Iterable[RawBSONDocument]) -> None:
         raw[name].bulk_write(some, ordered=True)
 
 
-def _finish(database: Mongo, manifest: Manifest) -> None:
-    """Compare the counts, and take the mark away, which waits for the journal of a majority."""
-    service = database["service"]
+def _compare(database: Mongo, manifest: Manifest) -> None:
+    """Raise Damaged where a collection has more or fewer documents than it had."""
     ours = {"service": {"_id": {"$ne": RESTORING}}}
     wrong = []
     for name, kept in manifest.collections.items():
@@ -170,4 +173,3 @@ def _finish(database: Mongo, manifest: Manifest) -> None:
             wrong.append(f"{name} has {count:,} documents; expected {kept.count:,}")
     if wrong:
         raise Damaged(f"what was restored is not what was kept: {'; '.join(wrong)}; the mark stays on record")
-    service.delete_one({"_id": RESTORING})

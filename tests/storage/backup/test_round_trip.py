@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from storage.backup.manifest import read_manifest, verify
 from storage.backup.restore import restore
 from storage.backup.write import back_up
 from storage.blob_hold import blobs_are_held
+from storage.database import ensure_indexes
 from storage.record import Record
 from storage.restoring import refuse_half_restored
 from tests.small_disk import disk_or_skip
@@ -236,3 +238,31 @@ def test_a_restore_that_dies_at_any_step_goes_on_and_services_refuse_meanwhile(
     }
     assert blobs(target) == kept.blobs
     refuse_half_restored(target.database)
+
+
+def test_what_expires_while_it_is_restored_comes_back_and_no_index_removes_it(
+    record: Record, target: Record, tmp_path: Path
+) -> None:
+    """As where a store takes long to unpack, and where a try died after it had built the indexes."""
+    record.check_blobs()
+    record.database["sessions"].insert_one({"_id": "s", "expires": datetime(2026, 11, 1, tzinfo=UTC)})
+    back_up(record, tmp_path / "backup", release="v1")
+    steps: list[str] = []
+
+    def look(sentence: str) -> None:
+        steps.append(sentence)
+        if sentence.startswith("unpacking"):
+            assert list(target.database["sessions"].index_information()) == ["_id_"]
+            assert target.database["sessions"].count_documents({}) == 1
+
+    def die(sentence: str) -> None:
+        if sentence == "building indexes":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restore(target, tmp_path / "backup", tell=die)
+    ensure_indexes(target.database)
+    target.database["sessions"].delete_one({"_id": "s"})  # as MongoDB does, once a minute
+    restore(target, tmp_path / "backup", tell=look)
+    assert steps[-2:] == ["unpacking 0001.tar", "building indexes"]
+    assert "expires_1" in target.database["sessions"].index_information()

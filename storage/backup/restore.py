@@ -36,7 +36,7 @@ def restore(
 
     Parameters
     ----------
-    replace : remove what is in the database first. Blobs that are in the store stay in any case.
+    replace : remove what is in the database first, also half of this backup. Blobs that are in the store stay in any case.
 
     Raises InvalidRequest or Damaged for what is no whole backup or is of a newer release, and Conflict where
     the database holds anything, workers are at work on it, or another backup was half restored, before
@@ -70,7 +70,7 @@ def _begin(database: Mongo, manifest: Manifest, *, replace: bool) -> None:
     """Set the mark, and empty the database if that is wanted or was begun."""
     service = database["service"]
     mark = service.find_one({"_id": RESTORING})
-    if mark is not None and mark["backup"] == manifest.checksum:
+    if mark is not None and mark["backup"] == manifest.checksum and not replace:
         emptied = bool(mark["emptied"])
     elif mark is not None and not replace:
         raise Conflict(
@@ -172,4 +172,7 @@ def _compare(database: Mongo, manifest: Manifest) -> None:
         if count != kept.count:
             wrong.append(f"{name} has {count:,} documents; expected {kept.count:,}")
     if wrong:
-        raise Damaged(f"what was restored is not what was kept: {'; '.join(wrong)}; the mark stays on record")
+        raise Damaged(
+            f"what was restored is not what was kept: {'; '.join(wrong)}; the mark stays on record; stop what "
+            "works on this database and restore again with --replace"
+        )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import Conflict, ServiceError
+from core.errors import Conflict, Damaged, ServiceError
 from storage.backup.manifest import Manifest
 from storage.backup.restore import restore
 from storage.backup.write import back_up
@@ -127,3 +127,16 @@ def test_half_of_another_restore_is_not_mixed_with_this_one(
     restore(target, tmp_path / "other", replace=True)
     found = everything(target.database)
     assert {n for n, documents in found.items() if documents} == {"service"}  # whose schema is noted
+
+
+def test_what_got_into_a_half_restored_database_is_told_and_replaced(kept: Kept, target: Record) -> None:
+    def meddle(sentence: str) -> None:
+        if sentence.startswith("unpacking"):
+            target.database["jobs"].insert_one({"_id": "foreign"})
+
+    with pytest.raises(Damaged, match="jobs has 2 documents; expected 1"):
+        restore(target, kept.folder, tell=meddle)
+    with pytest.raises(Damaged, match="jobs has 2 documents; expected 1"):
+        restore(target, kept.folder)
+    restore(target, kept.folder, replace=True)
+    assert target.database["jobs"].find_one({"_id": "foreign"}) is None

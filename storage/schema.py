@@ -18,6 +18,7 @@ def prepare(database: Mongo) -> None:
 
     Raises Misconfigured as `refuse_unfit` does, before anything is changed.
     """
+    refuse_half_restored(database)  # which is as empty as a new one when it begins
     if is_new(database):
         _note_new(database)  # before there is a collection by which it would count as old
     refuse_unfit(database)

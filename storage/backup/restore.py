@@ -36,7 +36,8 @@ def restore(
 
     Parameters
     ----------
-    replace : remove what is in the database first, also half of this backup. Blobs that are in the store stay in any case.
+    replace : remove what is in the database first, also half of this backup. Blobs that are in the store stay
+        in any case.
 
     Raises InvalidRequest or Damaged for what is no whole backup or is of a newer release, and Conflict where
     the database holds anything, workers are at work on it, or another backup was half restored, before
@@ -113,6 +114,7 @@ def _fill(database: Mongo, folder: Path, manifest: Manifest, *, tell: Callable[[
     others remove documents. Those that a pass before this one has built go.
     """
     raw = database.with_options(codec_options=RAW, write_concern=WriteConcern(w=1))
+    service = database["service"]
     there = _collections(database)
     for name, kept in manifest.collections.items():
         if name not in there:
@@ -120,6 +122,8 @@ def _fill(database: Mongo, folder: Path, manifest: Manifest, *, tell: Callable[[
             database.create_collection(name, **options)
         else:
             database[name].drop_indexes()
+        if name == service.name:  # in which a service may have noted its own schema when all was empty
+            service.delete_many({"_id": {"$ne": RESTORING}})
         path = folder / "collections" / f"{name}.bson"
         if path.exists():
             tell(f"filling {name} ({kept.count:,} documents)")
@@ -173,6 +177,6 @@ def _compare(database: Mongo, manifest: Manifest) -> None:
             wrong.append(f"{name} has {count:,} documents; expected {kept.count:,}")
     if wrong:
         raise Damaged(
-            f"what was restored is not what was kept: {'; '.join(wrong)}; the mark stays on record; stop what "
-            "works on this database and restore again with --replace"
+            f"what was restored is not what was kept: {'; '.join(wrong)}; the mark stays on record; stop "
+            "what works on this database and restore again with --replace"
         )

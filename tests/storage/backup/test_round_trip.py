@@ -21,6 +21,7 @@ from storage.blob_hold import blobs_are_held
 from storage.database import ensure_indexes
 from storage.record import Record
 from storage.restoring import refuse_half_restored
+from storage.schema import SCHEMA, prepare, schema_of
 from tests.small_disk import disk_or_skip
 from tests.storage.backup.conftest import Kept
 from tests.storage.backup.filled import OURS, blobs, everything, fill, indexes
@@ -266,3 +267,25 @@ def test_what_expires_while_it_is_restored_comes_back_and_no_index_removes_it(
     restore(target, tmp_path / "backup", tell=look)
     assert steps[-2:] == ["unpacking 0001.tar", "building indexes"]
     assert "expires_1" in target.database["sessions"].index_information()
+
+
+def test_a_service_that_starts_meanwhile_notes_no_schema_and_the_backups_counts(
+    record: Record, target: Record, tmp_path: Path
+) -> None:
+    service = target.database["service"]
+    record.database["service"].delete_one({"_id": "schema"})
+    record.database["audit"].insert_one({"_id": "old"})
+    back_up(record, tmp_path / "backup", release="v1")
+    met = []
+
+    def start(sentence: str) -> None:
+        if sentence.startswith("filling") and not met:  # nothing is there by which it would not count as new
+            met.append({document["_id"] for document in service.find()})
+            with pytest.raises(Misconfigured, match="has not ended"):
+                prepare(target.database)
+            met.append({document["_id"] for document in service.find()})
+            service.insert_one({"_id": "schema", "version": SCHEMA})  # by one that had looked before the mark
+
+    restore(target, tmp_path / "backup", tell=start)
+    assert met == [{"restoring"}, {"restoring"}]
+    assert schema_of(target.database) == 0

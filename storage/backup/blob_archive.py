@@ -21,22 +21,26 @@ _CHUNK = 2**20
 
 
 def archive_blobs(
-    blobs: BlobStore, folder: Path, *, tick: Callable[[], None], tell: Callable[[str], None]
+    blobs: BlobStore,
+    names: Iterator[str],
+    folder: Path,
+    *,
+    tick: Callable[[], None],
+    tell: Callable[[str], None],
 ) -> tuple[KeptBlobs, dict[str, KeptFile]]:
-    """Write every blob of a store that is what its name says into `blobs/0001.tar`, and so on.
+    """Write every blob of these names that is what its name says into `blobs/0001.tar`, and so on.
 
-    Those that can't be read, or have other bytes, are counted and named in what is returned. One is in
-    memory up to a megabyte, else in a file beside. Raises Unavailable where the store is away.
+    Those that are not there, can't be read, or have other bytes, are counted and named in what is returned.
+    One is in memory up to a megabyte, else in a file beside. Raises Unavailable where the store is away.
     """
     files: dict[str, KeptFile] = {}
     left_out: dict[str, str] = {}
-    found = blobs.stored()
     count = size = unreadable = 0
-    while (first := next(found, None)) is not None:
+    while (first := next(names, None)) is not None:
         name = f"blobs/{len(files) + 1:04}.tar"
         tell(f"writing {name}")
         with _Archive(folder / name) as archive:
-            for sha256 in chain([first], found):
+            for sha256 in chain([first], names):
                 tick()
                 fault = _add(blobs, sha256, archive, scratch=folder)
                 unreadable += fault is not None

@@ -35,7 +35,7 @@ class KeptCollection(BaseModel):
 
 
 class KeptBlobs(BaseModel):
-    """The blobs of a backup; `left_out` says why of those that could not be read, the first hundred."""
+    """The blobs of a backup; `left_out` says why of those that are lost or damaged, the first hundred."""
 
     model_config = ConfigDict(frozen=True)
     count: int

@@ -12,6 +12,7 @@ from core.errors import Conflict, InvalidRequest
 from storage.backup.blob_archive import archive_blobs
 from storage.backup.dump import dump
 from storage.backup.manifest import NAME, HashedFile, KeptBlobs, KeptFile, Manifest
+from storage.backup.named_blobs import FOLDER, NamedBlobs
 from storage.blob_hold import BlobHold
 from storage.database import check
 from storage.record import Record
@@ -53,7 +54,9 @@ def back_up(
             blobs: KeptBlobs | None = None
             if with_blobs:
                 archives: dict[str, KeptFile]
-                blobs, archives = archive_blobs(record.blobs, part, tick=hold.renew, tell=tell)
+                with NamedBlobs(part, tick=hold.renew) as named:
+                    names = named.beside(record.blobs.stored())
+                    blobs, archives = archive_blobs(record.blobs, names, part, tick=hold.renew, tell=tell)
                 files |= archives
         finally:
             hold.end()
@@ -101,7 +104,7 @@ def _partial(folder: Path) -> Iterator[Path]:
 
 def _empty(part: Path) -> None:
     """Remove what a backup that was killed has left; raises Conflict for what is no such thing."""
-    ours = {"collections", "blobs", "changes.bson", ".changed", ".changed.taken", NAME}
+    ours = {"collections", "blobs", "changes.bson", ".changed", ".changed.taken", FOLDER, NAME}
     found = list(part.iterdir())
     if foreign := sorted(entry.name for entry in found if entry.name not in ours):
         raise Conflict(f"{part} holds {foreign[0]!r}, which no backup has written; remove it or name another")

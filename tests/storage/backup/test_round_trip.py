@@ -138,7 +138,7 @@ def test_blobs_are_not_removed_while_a_backup_is_made(record: Record, tmp_path: 
     assert not blobs_are_held(record.database)
 
 
-def test_a_blob_that_is_damaged_or_gone_is_told_and_not_kept(record: Record, tmp_path: Path) -> None:
+def test_a_blob_that_is_damaged_is_told_and_not_kept(record: Record, tmp_path: Path) -> None:
     record.check_blobs()
     whole, damaged = record.blobs.put(b"whole"), record.blobs.put(b"damaged")
     path = tmp_path / "blobs" / damaged[:2] / damaged
@@ -276,7 +276,7 @@ def test_a_service_that_starts_meanwhile_notes_no_schema_and_the_backups_counts(
     record.database["service"].delete_one({"_id": "schema"})
     record.database["audit"].insert_one({"_id": "old"})
     back_up(record, tmp_path / "backup", release="v1")
-    met = []
+    met: list[set[str]] = []
 
     def start(sentence: str) -> None:
         if sentence.startswith("filling") and not met:  # nothing is there by which it would not count as new

@@ -125,8 +125,9 @@ class Mail(BaseModel):
 
 
 class Notifications(BaseModel):
-    """When subscribers are told, and how long it is tried."""
+    """Whether and when subscribers are told, and how long it is tried."""
 
+    send: bool = Field(True, description="false, as for a restored copy: nobody is told, and all of it waits")
     gather_s: float = Field(3.0, ge=0, le=30, description="how long a webhook's message gathers matches")
     mail_gather_s: float = Field(20.0, ge=0, le=30, description="how long a mail does")
     lease_s: float = Field(25.0, gt=0, description="after which a try that was killed is made again")

@@ -64,6 +64,7 @@ def restore(
     tell("building indexes")
     ensure_indexes(record.database)  # the last: by them MongoDB removes what has expired since the backup
     record.database["service"].delete_one({"_id": RESTORING})  # waits for the journal of a majority
+    _tell_who_will_be_told(record.database, tell=tell)
     return manifest
 
 
@@ -179,4 +180,14 @@ def _compare(database: Mongo, manifest: Manifest) -> None:
         raise Damaged(
             f"what was restored is not what was kept: {'; '.join(wrong)}; the mark stays on record; stop "
             "what works on this database and restore again with --replace"
+        )
+
+
+def _tell_who_will_be_told(database: Mongo, *, tell: Callable[[str], None]) -> None:
+    subscriptions = database["subscriptions"].count_documents({})
+    waiting = database["deliveries"].count_documents({"state": "pending"})
+    if subscriptions:
+        tell(
+            f"subscriptions that are told once the service starts: {subscriptions:,}, with messages that "
+            f"waited: {waiting:,}; where this is a copy, set notifications.send to false (docs/upkeep.md)"
         )

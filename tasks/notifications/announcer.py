@@ -32,7 +32,10 @@ class Announcer:
         self._failures: Counter[str] = Counter()  # looks in a row, by subscription
 
     def run(self, stop: threading.Event) -> None:
-        """Announce until told to stop."""
+        """Announce until told to stop; not at all where nothing is to be sent."""
+        if not self._settings.send:
+            _log.warning("subscribers are told nothing: notifications.send is false")
+            return
         while not stop.is_set():
             try:
                 if self.announce():

@@ -34,7 +34,9 @@ class Dispatcher:
         self._lock = threading.Lock()
 
     def run(self, stop: threading.Event) -> None:
-        """Send until told to stop."""
+        """Send until told to stop; not at all where nothing is to be sent."""
+        if not self._settings.notifications.send:
+            return
         with ThreadPoolExecutor(sum(AT_ONCE.values()), thread_name_prefix="notify") as threads:
             while not stop.is_set():
                 try:

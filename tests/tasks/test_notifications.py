@@ -455,3 +455,18 @@ def test_a_notifier_that_is_killed_again_and_again_tells_of_every_match(
     assert {len(deliveries) for deliveries in told_in.values()} == {1}  # sent twice at most under one id
     bodies = {(one.headers["Deep-Asteroids-Delivery"], one.body) for one in web.posted}
     assert len(bodies) == len({delivery for delivery, _ in bodies})
+
+
+def test_a_copy_that_is_not_to_send_tells_nobody_and_all_of_it_waits(
+    told: Settings, record: Record, web: Inbox
+) -> None:
+    quiet = told.model_copy(update={"notifications": QUICK.model_copy(update={"send": False})})
+    waited = record.deliveries.add_trial(subscribe(record, f"{web.url}/hook"))
+    score(record, ["a"])
+    for run in (Announcer(record, quiet.notifications).run, Dispatcher(record, quiet).run):
+        run(threading.Event())  # which ends by itself
+        assert states(record, "mine") == {"pending": 1}
+        assert not web.posted
+    with notifying(record, told):
+        wait_for(lambda: ids_of(web.posted) == ["a"])
+    assert any(waited.id in found.body.decode() for found in web.posted)

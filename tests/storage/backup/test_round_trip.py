@@ -13,6 +13,7 @@ import pytest
 
 from core.errors import Conflict, Misconfigured, ServiceError
 from core.settings import Settings
+from core.subscription import Subscription
 from storage.backup.dump import FEW
 from storage.backup.manifest import read_manifest, verify
 from storage.backup.restore import restore
@@ -267,6 +268,18 @@ def test_what_expires_while_it_is_restored_comes_back_and_no_index_removes_it(
     restore(target, tmp_path / "backup", tell=look)
     assert steps[-2:] == ["unpacking 0001.tar", "building indexes"]
     assert "expires_1" in target.database["sessions"].index_information()
+
+
+def test_a_restore_says_that_subscribers_will_be_told(record: Record, target: Record, tmp_path: Path) -> None:
+    to = Subscription(
+        id="s", name="s", owner="ann", event="jobs", channel="webhook", target="https://example.org"
+    )
+    record.deliveries.add_trial(record.subscriptions.add(to))
+    record.database["deliveries"].insert_one({"_id": "sent", "state": "delivered"})
+    back_up(record, tmp_path / "backup", release="v1")
+    told: list[str] = []
+    restore(target, tmp_path / "backup", tell=told.append)
+    assert "once the service starts: 1, with messages that waited: 1; where this is a copy" in told[-1]
 
 
 def test_a_service_that_starts_meanwhile_notes_no_schema_and_the_backups_counts(

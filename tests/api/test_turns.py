@@ -103,12 +103,12 @@ def test_routes_that_hang_hold_up_neither_the_gate_nor_the_probe(
         headers = {
             "Authorization": f"Bearer {services.record.accounts.log_in('admin', 'a password', days=1)}"
         }
-        monkeypatch.setattr(services.record.jobs, "get", hang)
+        monkeypatch.setattr(services.record.models, "all", hang)
 
         def ask(path: str) -> requests.Response:
             return requests.get(url + path, headers=headers, timeout=60)
 
-        asked = [callers.submit(ask, "/v1/jobs/any") for _ in range(CALLERS)]
+        asked = [callers.submit(ask, "/v1/models/any") for _ in range(CALLERS)]
         try:
             for _ in range(40):  # the threads that routes share
                 assert hanging.acquire(timeout=30)

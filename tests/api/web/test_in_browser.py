@@ -48,7 +48,6 @@ def test_the_address_of_the_service_leads_through_the_login_to_pictures(
     assert visit.serious_faults() == []
 
 
-@pytest.mark.xfail(strict=False, reason="counts of a record that other tests share may differ by one")
 def test_a_slider_counts_while_it_moves_and_shows_when_it_rests(visit: Visit) -> None:
     page = visit.open(RESULTS)
     everything = counted(page)

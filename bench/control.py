@@ -26,7 +26,7 @@ from cli.connection import local_client
 from cli.local.programs import Place, service_programs
 from cli.local.supervisor import Program
 from core.job import Job, JobState
-from core.settings import Secrets
+from core.service_secrets import Secrets
 from tests.record import card
 
 CANDIDATE_PER_S = 20_000

@@ -32,7 +32,7 @@ from cli.connection import local_client
 from cli.local.programs import Place, service_programs
 from cli.local.supervisor import Program
 from cli.tables import count
-from core.settings import Secrets, read_secrets
+from core.service_secrets import Secrets, read_secrets
 
 BATCH = 32
 SLOWEST, FASTEST = 0.75, 1.1  # of what the engines alone would do

@@ -33,7 +33,7 @@ from cli.local.programs import Place, service_programs
 from cli.local.supervisor import Program
 from cli.multipart import File
 from core.errors import ServiceError
-from core.settings import Secrets, read_secrets
+from core.service_secrets import Secrets, read_secrets
 
 PATIENCE_S = 120.0
 POLL_S = 0.1

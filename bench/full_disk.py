@@ -26,7 +26,7 @@ from cli.local.embedded import EmbeddedServer
 from cli.local.programs import Place, service_programs
 from cli.local.supervisor import Program
 from core.errors import ServiceError
-from core.settings import Secrets
+from core.service_secrets import Secrets
 
 DISK_KIB = 900 * 1024  # MongoDB sets some 300 MB aside
 RATE = 250.0

@@ -31,7 +31,7 @@ from cli.local.programs import Place, service_programs
 from cli.local.supervisor import Program
 from core.decision import classifier_of
 from core.outcome import Outcome
-from core.settings import Secrets, read_secrets
+from core.service_secrets import Secrets, read_secrets
 from storage.decisions import set_production
 from storage.grid import cutouts_query, outcomes_query
 from storage.record import Record

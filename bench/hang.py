@@ -20,7 +20,8 @@ from bench.local_service import LocalService, local_service
 from bench.verdict import conclude
 from cli.local.programs import Place, service_programs
 from cli.local.supervisor import Program
-from core.settings import Secrets, Watchdog
+from core.service_secrets import Secrets
+from core.settings import Watchdog
 
 LIMIT_S = 90.0
 DISTINCT = 300

@@ -43,7 +43,8 @@ from cli.local.service import Service
 from cli.local.supervisor import Program
 from cli.multipart import File
 from core.errors import ServiceError
-from core.settings import Secrets, Settings, load_settings
+from core.service_secrets import Secrets
+from core.settings import Settings, load_settings
 from storage.record import Record, open_record
 
 HOSTS = ("a", "b")

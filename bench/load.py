@@ -33,7 +33,7 @@ from bench.process_tree import cpu_seconds, process_tree
 from bench.steady_client import Answers, Request, SteadyClient
 from bench.verdict import conclude
 from cli.local.readiness import has_workers
-from core.settings import read_secrets
+from core.service_secrets import read_secrets
 from tests.deploy.compose import PORTS, Composed
 
 LIMIT_S = 0.5

@@ -18,7 +18,8 @@ from cli.local.programs import ProgramsFor, service_programs
 from cli.local.servers import ServerUrls, local_servers
 from cli.local.service import Service
 from core.job import Job
-from core.settings import Settings, read_secrets
+from core.service_secrets import read_secrets
+from core.settings import Settings
 from storage.record import Record, open_record
 
 POLL_S = 0.05

@@ -24,7 +24,7 @@ from cli.connection import local_client
 from cli.local.programs import Place, service_programs
 from cli.local.supervisor import Program
 from core.job import JobState
-from core.settings import Secrets
+from core.service_secrets import Secrets
 from storage.record import Record
 
 PLANNED_PER_S = 20_000

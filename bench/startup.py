@@ -20,7 +20,7 @@ from bench.verdict import conclude
 from cli.local.ports import free_port
 from cli.local.programs import ROOT, Place, api_command, service_programs
 from cli.local.supervisor import Program
-from core.settings import Secrets
+from core.service_secrets import Secrets
 
 HELP_S, API_S = 0.3, 2.0
 TIMEOUT_S = 120.0

@@ -8,7 +8,8 @@ from cli.client import Client, GivenLogin, LocalLogin
 from cli.local.record import RecordFile, ServiceRecord
 from cli.output import say
 from core.errors import Misconfigured, Unavailable
-from core.settings import Settings, load_settings, read_secrets
+from core.service_secrets import read_secrets
+from core.settings import Settings, load_settings
 
 START_S = 420.0
 

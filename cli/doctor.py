@@ -16,7 +16,8 @@ from cli.local.servers import embedded_mongo, embedded_redis
 from cli.local.suitability import Finding, examine_mongo, examine_redis
 from cli.record_doctor import examine_disks, examine_record
 from core.errors import Misconfigured, ServiceError
-from core.settings import Settings, load_settings, read_secrets
+from core.service_secrets import read_secrets
+from core.settings import Settings, load_settings
 
 RECENT_S = 3600.0
 LOG_BYTES_READ = 200_000

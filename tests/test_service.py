@@ -14,7 +14,8 @@ import requests
 
 from bench.local_service import LocalService, local_service
 from cli.local.at_hand import record_at_hand
-from core.settings import Settings, read_secrets
+from core.service_secrets import read_secrets
+from core.settings import Settings
 from tests.client_environment import README, python_blocks, run_script
 from tests.storage.backup.filled import everything
 from tests.worker.pictures import noisy_png

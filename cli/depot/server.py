@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 
 from cli.depot.listing import names_in
 from core.errors import InvalidRequest, NotAuthenticated, NotFound, TooLarge, Unavailable, Unsafe
-from core.settings import Account
+from core.service_secrets import Account
 
 LISTING_BYTES = 32 * 2**20
 _CHUNK = 16 * 1024  # what is lost of a body that breaks off

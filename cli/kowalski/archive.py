@@ -14,7 +14,7 @@ from bson.errors import BSONError
 
 from core.errors import InvalidRequest, Misconfigured, NotAuthenticated, NotFound, Unavailable
 from core.kowalski import KowalskiArchive
-from core.settings import Account
+from core.service_secrets import Account
 from cutouts.kowalski_document import key_of, wanted_fields
 
 _NAME = "default"  # of the one instance that penquins is told of

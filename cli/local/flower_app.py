@@ -16,7 +16,8 @@ from tornado.web import HTTPError
 from cli.local.ports import LOOPBACK
 from core.errors import Misconfigured
 from core.memory import bound_arenas, settle
-from core.settings import Secrets, load_settings
+from core.service_secrets import Secrets
+from core.settings import load_settings
 
 APP = "tasks.app"
 SHOWN = 1000  # tasks that it remembers: an hour with little to do, minutes of a backlog

@@ -12,7 +12,8 @@ from cli.local.ports import reachable
 from cli.local.readiness import flower_answers, has_workers, is_healthy
 from cli.local.supervisor import Program
 from core.gpus import SEAT_TOKEN, choose, host_gpus
-from core.settings import Secrets, load_settings
+from core.service_secrets import Secrets
+from core.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAIN_S = 30.0

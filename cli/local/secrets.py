@@ -7,7 +7,8 @@ from typing import Any
 
 from cli.local.private_files import private_folder, write_private
 from core.errors import Misconfigured
-from core.settings import Secrets, Settings, read_secrets
+from core.service_secrets import Secrets, read_secrets
+from core.settings import Settings
 
 
 def secrets_path(state_dir: Path) -> Path:

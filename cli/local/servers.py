@@ -8,7 +8,7 @@ from pathlib import Path
 from cli.local.mongo_server import EmbeddedMongo
 from cli.local.redis_server import EmbeddedRedis
 from cli.local.secrets import ensure_secrets
-from core.settings import Secrets
+from core.service_secrets import Secrets
 
 
 @dataclass(frozen=True)

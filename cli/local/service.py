@@ -25,7 +25,8 @@ from cli.local.servers import embedded_mongo, embedded_redis
 from cli.local.suitability import Finding, examine_mongo, examine_redis
 from cli.local.supervisor import Supervisor
 from core.errors import Conflict, Misconfigured
-from core.settings import Secrets, Settings
+from core.service_secrets import Secrets
+from core.settings import Settings
 from storage.database import connect
 from storage.schema import refuse_unfit
 

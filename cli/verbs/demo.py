@@ -23,7 +23,8 @@ from cli.verbs.score import submit
 from cli.verdict import Truth, matrices, read_truth
 from cli.watching import await_job
 from core.errors import Conflict, Misconfigured
-from core.settings import Settings, load_settings, read_secrets
+from core.service_secrets import read_secrets
+from core.settings import Settings, load_settings
 
 SAMPLE = ROOT / "sample" / "night"
 MARK = ".made-by-demo"  # in the folder that a demo may empty

@@ -6,7 +6,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from core.errors import Misconfigured, Unavailable
-from core.settings import Account, Mail
+from core.service_secrets import Account
+from core.settings import Mail
 from core.subscription import Delivery, Subscription
 
 TIMEOUT_S = 15.0

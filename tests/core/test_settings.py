@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import Misconfigured
-from core.settings import load_settings, read_secrets
+from core.service_secrets import read_secrets
+from core.settings import load_settings
 
 PROFILE = {"arcsec_per_px": 1.86, "fwhm_arcsec": 4.0, "exposure_s": 30.0}
 

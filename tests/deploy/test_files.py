@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from core.settings import read_secrets
+from core.service_secrets import read_secrets
 from tests.deploy.compose import COMPOSE, ROOT, build_context, read_compose
 
 FILES = sorted(ROOT.glob("docker-compose*.yml"))

@@ -17,7 +17,8 @@ from redis import Redis
 
 from cli.local.hosted_gateway import restore_accounts
 from cli.local.readiness import flower_answers, has_workers
-from core.settings import Secrets, Settings, read_secrets
+from core.service_secrets import Secrets, read_secrets
+from core.settings import Settings
 from tests.deploy.compose import PORTS, ROOT, Composed
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "streaks.json"

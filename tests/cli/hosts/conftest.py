@@ -15,7 +15,8 @@ from cli.local.ports import KEPT_PORTS, is_free
 from cli.local.programs import Place, service_programs
 from cli.local.service import Service
 from cli.local.supervisor import Program
-from core.settings import Secrets, Settings
+from core.service_secrets import Secrets
+from core.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from cli.local.service import Service
 from cli.local.supervisor import Program
 from cli.output import say
 from cli.verbs.up import serve
-from core.settings import Secrets, load_settings
+from core.service_secrets import Secrets
+from core.settings import load_settings
 
 PATIENT = "--patient"
 SLEEPER = "import time; time.sleep(600)"

@@ -13,7 +13,7 @@ from cli.local.programs import ROOT, Place, service_programs
 from cli.local.readiness import ask
 from cli.local.secrets import ensure_secrets, secrets_path
 from core.errors import Misconfigured
-from core.settings import Secrets
+from core.service_secrets import Secrets
 from tests.cli.local.running import wait_until
 
 PAGES = ("/", "/workers", "/tasks", "/broker", "/metrics", "/healthcheck", "/api/workers", "/api/task/types")

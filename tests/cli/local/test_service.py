@@ -15,7 +15,8 @@ from cli.local.record import RecordFile, ServiceRecord
 from cli.local.service import Service
 from cli.local.supervisor import Program
 from core.errors import Conflict, Misconfigured, Unavailable
-from core.settings import Secrets, Settings
+from core.service_secrets import Secrets
+from core.settings import Settings
 from tests.cli.local.running import hosts, naming, wait_until
 from tests.cli.local.stand_ins import PATIENT, SLEEPER, python, stand_ins
 from tests.small_disk import disk_or_skip, fill

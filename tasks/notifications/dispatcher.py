@@ -13,7 +13,7 @@ from core.settings import Settings
 from core.subscription import OWNERS, Channel, Delivery, Subscription
 from storage.record import Record
 from tasks.notifications.mail import send_mail
-from tasks.notifications.webhook import send_webhook
+from tasks.notifications.webhook import Gone, send_webhook
 
 _log = logging.getLogger(__name__)
 AT_ONCE: dict[Channel, int] = {"webhook": 8, "mail": 2}
@@ -90,10 +90,10 @@ class Dispatcher:
             return
         try:
             self._transmit(delivery, subscription)
-        except (Unsafe, Misconfigured) as error:
+        except (Unsafe, Misconfigured, Gone) as error:
             self._failed(delivery, str(error), worth_it=False)
         except ServiceError as error:
-            self._failed(delivery, str(error), worth_it=not str(error).endswith(": gone"))
+            self._failed(delivery, str(error), worth_it=True)
         except Exception as error:  # noqa: BLE001  a fault of ours is a try that failed, too
             _log.exception("not sent", extra={"delivery": delivery.id})
             self._failed(delivery, f"{type(error).__name__}: {error}", worth_it=True)

@@ -13,11 +13,15 @@ GONE = 410
 SIGNATURE, DELIVERY = "Deep-Asteroids-Signature", "Deep-Asteroids-Delivery"
 
 
+class Gone(Unavailable):
+    """The receiver wants no more of these, ever."""
+
+
 def send_webhook(delivery: Delivery, to: Subscription, policy: Webhooks, *, now_s: int) -> None:
     """Post a message; returns when the receiver answered with 2xx.
 
-    The body is the same at each try. Raises Unavailable for any other answer and for none, Unsafe for a
-    target that is not allowed (any more).
+    The body is the same at each try. Raises Gone for 410, Unavailable for any other answer and for none,
+    Unsafe for a target that is not allowed (any more).
     """
     body = body_of(delivery, to)
     headers = {
@@ -27,8 +31,10 @@ def send_webhook(delivery: Delivery, to: Subscription, policy: Webhooks, *, now_
         SIGNATURE: signature(body, to.secret, now_s=now_s),
     }
     status = post(to.target, policy, body, headers)
+    if status == GONE:
+        raise Gone(f"it answered with {status}: gone")
     if not 200 <= status < 300:
-        raise Unavailable(f"it answered with {status}; expected 2xx" + (": gone" if status == GONE else ""))
+        raise Unavailable(f"it answered with {status}; expected 2xx")
 
 
 def signature(body: bytes, secret: str, *, now_s: int) -> str:

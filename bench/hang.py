@@ -11,10 +11,11 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bench.await_that import await_that
 from bench.cutout_files import another, jpegs, write_zip
 from bench.local_service import LocalService, local_service
 from bench.verdict import conclude
@@ -56,11 +57,11 @@ def _measure(local: LocalService, archive: Path, args: argparse.Namespace) -> in
     (before,) = local.record.workers.ready()
     job = local.submit(archive)
     outcomes = local.record.database["outcomes"]
-    _await(lambda: outcomes.find_one() is not None, "an outcome")
+    await_that(lambda: outcomes.find_one() is not None, "an outcome")
     os.kill(before.pid, signal.SIGSTOP)
     stopped = time.monotonic()
     done = outcomes.estimated_document_count()
-    _await(lambda: any(w.pid != before.pid for w in local.record.workers.ready()), "another process")
+    await_that(lambda: any(w.pid != before.pid for w in local.record.workers.ready()), "another process")
     replaced_s = time.monotonic() - stopped
     view = local.wait(job, timeout_s=PATIENCE_S)
     finished_s = time.monotonic() - stopped
@@ -81,14 +82,6 @@ def _measure(local: LocalService, archive: Path, args: argparse.Namespace) -> in
         f" {wanted - whole} of {wanted} outcomes lost"
     )
     return conclude("hang", figure, kept=kept, details=details, as_json=args.json)
-
-
-def _await(happened: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} has not come after {PATIENCE_S:.0f} s")
-        time.sleep(0.02)
 
 
 if __name__ == "__main__":

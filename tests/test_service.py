@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from bench.await_that import await_that
 from bench.local_service import LocalService, local_service
 from cli.local.at_hand import record_at_hand
 from core.service_secrets import read_secrets
@@ -180,6 +181,11 @@ def test_a_backup_of_the_running_service_is_restored_on_servers_of_its_own(
 ) -> None:
     (tmp_path / "one.png").write_bytes(noisy_png(200))
     score(local, tmp_path / "one.png")
+    database = local.record.database  # the notifier takes its mark off once it has looked
+    await_that(
+        lambda: not any(database[name].count_documents({"untold": True}) for name in ("jobs", "shards")),
+        "the end of what is told",
+    )
     here = {
         "DA_MONGO_URL": local.servers.mongo_url,
         "DA_REDIS_URL": local.servers.redis_url,

@@ -38,7 +38,7 @@ class ApiServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "api.log"
         self._folder = folder
-        self._token: str | None = None
+        self._tokens: dict[str, str] = {}
         secrets = folder / "secrets.json"
         account = {"admin_username": ADMIN[0], "admin_password": ADMIN[1]}
         secrets.write_text(json.dumps({"database": account}), "utf-8")
@@ -87,10 +87,11 @@ class ApiServer:
 
     @property
     def token(self) -> str:
-        """A token of the administrator."""
-        if self._token is None:
-            self._token = self.log_in(*ADMIN)
-        return self._token
+        """A token of the administrator, new for each file of tests: an account keeps its newest logins."""
+        file = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
+        if file not in self._tokens:
+            self._tokens[file] = self.log_in(*ADMIN)
+        return self._tokens[file]
 
     def log_in(self, user: str, password: str) -> str:
         """A new token."""

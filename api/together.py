@@ -61,6 +61,7 @@ class Together(Generic[_K, _V]):
 
     async def _answers(self, keys: Sequence[_K]) -> Mapping[_K, _V | Exception]:
         try:
-            return await run_sync(self._look, keys, limiter=self._limiter)
+            found = await run_sync(self._look, keys, limiter=self._limiter)
+            return {key: found[key] for key in keys}  # a look that leaves one out leaves nobody waiting
         except Exception as error:  # noqa: BLE001  raised again in each who asked
             return dict.fromkeys(keys, error)

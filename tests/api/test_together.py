@@ -1,0 +1,66 @@
+"""Questions that come together: each answered by a look that began after it, and nobody left waiting."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from api.together import LOOKS_AT_ONCE, Together
+
+
+def test_those_who_ask_at_once_share_looks_and_each_has_its_own_answer() -> None:
+    looks: list[Sequence[int]] = []
+
+    def look(keys: Sequence[int]) -> Mapping[int, int | Exception]:
+        looks.append(keys)
+        return {key: LookupError(key) if key == 13 else key * key for key in keys}
+
+    async def ask() -> list[int | BaseException]:
+        together = Together[int, int](look)
+        return await asyncio.gather(*(together.ask(n % 50) for n in range(1000)), return_exceptions=True)
+
+    found = asyncio.run(ask())
+    for n, answer in enumerate(found):
+        assert isinstance(answer, LookupError) if n % 50 == 13 else answer == (n % 50) ** 2
+    assert len(looks) <= LOOKS_AT_ONCE
+    assert sorted(key for keys in looks for key in keys) == list(range(50))
+
+
+@pytest.mark.parametrize("fault", ["raises", "leaves one out"])
+def test_whatever_a_look_does_wrong_everybody_is_answered(fault: str) -> None:
+    def look(keys: Sequence[int]) -> Mapping[int, int | Exception]:
+        if fault == "raises":
+            raise OSError("no record")
+        return dict.fromkeys(keys[1:], 0)
+
+    async def ask() -> list[int | BaseException]:
+        together = Together[int, int](look)
+        asked = (together.ask(n) for n in range(5))
+        return await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 20)
+
+    assert all(isinstance(answer, OSError | KeyError) for answer in asyncio.run(ask()))
+
+
+def test_who_asks_during_a_look_is_answered_by_a_later_one() -> None:
+    on_record = {"a": 1}
+
+    async def ask() -> tuple[int, int]:
+        loop = asyncio.get_running_loop()
+        looking, go_on = asyncio.Event(), asyncio.Event()
+
+        def look(keys: Sequence[str]) -> Mapping[str, int | Exception]:
+            found = {key: on_record[key] for key in keys}
+            loop.call_soon_threadsafe(looking.set)
+            asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(20)
+            return found
+
+        together = Together[str, int](look)
+        first = asyncio.create_task(together.ask("a"))
+        await looking.wait()
+        on_record["a"] = 2
+        second = asyncio.create_task(together.ask("a"))
+        await asyncio.sleep(0)
+        go_on.set()
+        return await first, await second
+
+    assert asyncio.run(ask()) == (1, 2)

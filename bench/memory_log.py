@@ -79,6 +79,7 @@ class MemoryLog:
         self._began = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="memory", daemon=True)
+        self._fault: Exception | None = None
         self.looks: dict[tuple[str, int], list[Memory]] = {}
 
     def __enter__(self) -> Self:
@@ -90,6 +91,8 @@ class MemoryLog:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        if self._fault is not None and error is None:
+            raise RuntimeError("not all of the time was looked at") from self._fault
 
     @property
     def elapsed_s(self) -> float:
@@ -117,8 +120,11 @@ class MemoryLog:
         return looks[0].at_s <= after_s and looks[-1].at_s >= last_s
 
     def _go_on(self) -> None:
-        while not self._stop.wait(self._every_s):
-            self._look()
+        try:
+            while not self._stop.wait(self._every_s):
+                self._look()
+        except Exception as fault:  # noqa: BLE001  raised again at the end
+            self._fault = fault
 
     def _look(self) -> None:
         at_s = self.elapsed_s

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from http.client import HTTPConnection
 from importlib.metadata import version
@@ -75,13 +76,18 @@ def main() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    server = subprocess.Popen([sys.executable, "-m", "bench.peers.lit_server", str(port)], stdout=sys.stderr)
+    command = [sys.executable, "-m", "bench.peers.lit_server", str(port)]
+    server = subprocess.Popen(command, stdout=sys.stderr, start_new_session=True)
     try:
         _await_ready(port)
         _be_client(port)
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(30)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(30)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)  # its workers, which may outlive it
+        server.wait()
 
 
 def _run_server(port: int) -> None:

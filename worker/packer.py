@@ -156,16 +156,21 @@ def remove_unused(record: Record) -> int:
     """Remove packs that were prepared as no recipe is today, which nobody reads; returns how many.
 
     The bytes go first: killed in between, the next call finds what is left. Raises Conflict while a backup is
-    being made.
+    being made, also where one begins meanwhile.
     """
-    if blobs_are_held(record.database):
-        raise Conflict("a backup is being made, in which nothing is removed; prune packs after it")
+    _refuse_backup(record)
     removed = 0
     for pack in record.packs.prepared_otherwise({preparation(recipe) for recipe in RECIPES}):
+        _refuse_backup(record)
         record.blobs.delete(pack.sha256)
         record.packs.forget(pack.sha256)
         removed += 1
     return removed
+
+
+def _refuse_backup(record: Record) -> None:
+    if blobs_are_held(record.database):
+        raise Conflict("a backup is being made, in which nothing is removed; prune packs after it")
 
 
 def _id(item: Item) -> str:

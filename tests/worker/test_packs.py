@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.errors import Conflict
 from core.job import Item, Job
 from core.settings import Settings
 from cutouts.decode import DecodeLimits
 from cutouts.instruments import ZTF
 from cutouts.names import streak_id
+from storage.blob_hold import BlobHold
 from storage.blobs import BlobStore
 from storage.cutouts import CutoutRecord
 from storage.packs import PackRepository
@@ -328,6 +330,30 @@ def test_packs_that_are_prepared_as_none_is_today_are_removed_when_asked(
     assert old not in backlog.record.blobs
     assert (old not in backlog.packs(), backlog.pack().before) == (True, 2)
     assert remove_unused(backlog.record) == 0
+
+
+def test_no_pack_is_removed_once_a_backup_reads_blobs(
+    backlog: Backlog, small_packs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backlog.add(night(*range(6)))
+    with monkeypatch.context() as patch:
+        patch.setattr("cutouts.calibration.VERSION", 0)
+        backlog.pack()
+    packs = backlog.packs()
+    assert len(packs) > 1
+    hold, delete = BlobHold(backlog.record.database), backlog.record.blobs.delete
+
+    def delete_as_a_backup_begins(sha256: str) -> None:
+        delete(sha256)
+        hold.renew()
+
+    monkeypatch.setattr(backlog.record.blobs, "delete", delete_as_a_backup_begins)
+    with pytest.raises(Conflict, match="a backup is being made"):
+        remove_unused(backlog.record)
+    assert len(backlog.packs()) == len(packs) - 1
+    hold.end()
+    monkeypatch.undo()
+    assert remove_unused(backlog.record) == len(packs) - 1
 
 
 def test_a_rescoring_from_packs_writes_what_one_from_files_does(backlog: Backlog) -> None:

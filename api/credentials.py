@@ -1,6 +1,6 @@
 """Who sends a request: by a token in the header Authorization, or else by a session's cookie."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
@@ -24,16 +24,20 @@ class Credentials:
 def proofs_of(record: Record, asked: Sequence[Credentials]) -> dict[Credentials, Proof | Exception]:
     """Whose they are, and by which password, or NotAuthenticated."""
     by_token = record.accounts.proofs_of([one.token for one in asked if one.token is not None])
-    return {one: by_token[one.token] if one.token is not None else _opened(record, one) for one in asked}
+    by_session = record.sessions.proofs_of([one.session for one in asked if one.session is not None])
+    return {one: _proof(one, by_token, by_session) for one in asked}
 
 
-def _opened(record: Record, by: Credentials) -> Proof | NotAuthenticated:
-    if by.session is None:
-        return NotAuthenticated("no token came; expected Authorization: Bearer TOKEN (log in at POST /auth)")
-    try:
-        return record.sessions.proof_of(by.session)
-    except NotAuthenticated as error:
-        return error
+def _proof(
+    one: Credentials,
+    by_token: Mapping[str, Proof | NotAuthenticated],
+    by_session: Mapping[str, Proof | NotAuthenticated],
+) -> Proof | NotAuthenticated:
+    if one.token is not None:
+        return by_token[one.token]
+    if one.session is not None:
+        return by_session[one.session]
+    return NotAuthenticated("no token came; expected Authorization: Bearer TOKEN (log in at POST /auth)")
 
 
 def credentials_of(headers: Headers) -> Credentials:

@@ -1,6 +1,6 @@
 """Accounts and their tokens. A password is stored as argon2id, a token as its SHA-256."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
@@ -11,6 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from core.errors import Conflict, NotAuthenticated, NotFound
 from core.security import hash_digest, hash_password, new_token, password_matches, token_digest
 from core.user import ROLES, Proof, Role, User, checked_name, checked_password, lesser
+from storage.accounts_behind import accounts_behind
 from storage.database import Document, Mongo
 from storage.subscriptions import SubscriptionRepository
 
@@ -202,11 +203,15 @@ class AccountRepository:
 
     def proofs_of(self, tokens: Sequence[str]) -> dict[str, Proof | NotAuthenticated]:
         """The same of several tokens: the proof of each, or the error."""
-        digests = {token: token_digest(token) for token in tokens}
-        found = {d["_id"]: d for d in self._tokens.find({"_id": {"$in": list(digests.values())}})}
-        names = list({d["user"] for d in found.values()})
-        accounts = {d["_id"]: d for d in self._users.find({"_id": {"$in": names}})} if names else {}
-        return {token: _proof(found.get(digest), accounts) for token, digest in digests.items()}
+        digests = [token_digest(token) for token in tokens]
+        found = {d["_id"]: d for d in self._tokens.find({"_id": {"$in": digests}})}
+        accounts = accounts_behind(list(found.values()), self._users)
+        return {
+            token: _proof(found[digest], accounts[digest])
+            if digest in accounts
+            else NotAuthenticated("the token is unknown, expired or revoked; log in again at /auth")
+            for token, digest in zip(tokens, digests, strict=True)
+        }
 
     def tokens_of(self, name: str) -> list[TokenInfo]:
         """The tokens of one account, newest first."""
@@ -253,21 +258,12 @@ class AccountRepository:
             return session.with_transaction(body)
 
 
-def _proof(found: Document | None, accounts: Mapping[str, Document]) -> Proof | NotAuthenticated:
-    """Of a token as it is on record, or None."""
-    account = None if found is None else accounts.get(found["user"])
-    if (
-        found is None
-        or account is None
-        or found["expires"] < datetime.now(UTC)
-        or found.get("password") != hash_digest(account["password"])
-    ):
-        return NotAuthenticated("the token is unknown, expired or revoked; log in again at /auth")
+def _proof(token: Document, account: Document) -> Proof:
     return Proof(
-        User(account["_id"], lesser(account["role"], found.get("scope") or ROLES[0])),
-        found["password"],
-        expires=found["expires"],
-        is_narrow=found.get("scope") is not None,
+        User(account["_id"], lesser(account["role"], token.get("scope") or ROLES[0])),
+        token["password"],
+        expires=token["expires"],
+        is_narrow=token.get("scope") is not None,
     )
 
 

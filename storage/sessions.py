@@ -1,10 +1,12 @@
 """Sessions of people who logged in with a browser, or as the predecessor's client does: by a cookie."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from core.errors import NotAuthenticated
-from core.security import hash_digest, new_session, token_digest
+from core.security import new_session, token_digest
 from core.user import Proof, User
+from storage.accounts_behind import accounts_behind
 from storage.database import Mongo
 
 
@@ -36,16 +38,24 @@ class SessionRepository:
 
     def proof_of(self, session: str) -> Proof:
         """Whose session this is; raises NotAuthenticated when it is unknown, ended or of an old password."""
-        found = self._sessions.find_one({"_id": token_digest(session)})
-        account = None if found is None else self._users.find_one({"_id": found["user"]})
-        if (
-            found is None
-            or account is None
-            or found["expires"] < datetime.now(UTC)
-            or found["password"] != hash_digest(account["password"])
-        ):
-            raise NotAuthenticated("the session is unknown or has ended; log in again")
-        return Proof(User(account["_id"], account["role"]), found["password"])
+        proof = self.proofs_of([session])[session]
+        if isinstance(proof, NotAuthenticated):
+            raise proof
+        return proof
+
+    def proofs_of(self, sessions: Sequence[str]) -> dict[str, Proof | NotAuthenticated]:
+        """The same of several sessions: the proof of each, or the error."""
+        digests = [token_digest(session) for session in sessions]
+        found = {d["_id"]: d for d in self._sessions.find({"_id": {"$in": digests}})}
+        accounts = accounts_behind(list(found.values()), self._users)
+        proofs: dict[str, Proof | NotAuthenticated] = {}
+        for session, digest in zip(sessions, digests, strict=True):
+            if (account := accounts.get(digest)) is None:
+                proofs[session] = NotAuthenticated("the session is unknown or has ended; log in again")
+            else:
+                user = User(account["_id"], account["role"])
+                proofs[session] = Proof(user, found[digest]["password"])
+        return proofs
 
     def close(self, session: str) -> None:
         """End a session; harmless when it has ended."""

@@ -76,6 +76,7 @@ def _start(**_: object) -> None:
     )
     heart.doing, heart.ready = lambda: progress.doing, True
     heart.beat()
+    _log.info("ready", extra={"gpu": device.visible, "shared": device.shared})
 
 
 def _starting() -> Callable[[], tuple[str, float]]:

@@ -30,7 +30,7 @@ def test_a_worker_whose_invitation_is_withdrawn_says_so_and_ends(opened: OpenSer
         subprocess.Popen([sys.executable, script], env=environment, stdout=output, stderr=output) as worker,
     ):
         try:
-            wait_until(lambda: " ready." in log.read_text(), timeout_s=60)
+            wait_until(lambda: '"message": "ready"' in log.read_text(), timeout_s=60)
             assert worker.poll() is None
             with opened.admission() as admission:
                 admission.withdraw(guest["DA_GUEST"])

@@ -14,6 +14,7 @@ from core.settings import Settings
 from storage.record import Record
 from tests.api.web.chromium import CHROMIUM
 from tests.client_environment import empty_environment
+from tests.prepared_databases import PreparedDatabases
 from tests.record import fresh_record, settings_for
 
 TESTS = Path(__file__).parent
@@ -82,9 +83,23 @@ def client_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return empty_environment(tmp_path_factory.mktemp("client"))
 
 
+@pytest.fixture(scope="session")
+def prepared_databases(mongo_url: str) -> Iterator[PreparedDatabases]:
+    """Databases for the fixture `record`."""
+    databases = PreparedDatabases(mongo_url)
+    yield databases
+    databases.close()
+
+
 @pytest.fixture
-def mongo_database(mongo_url: str) -> Iterator[str]:
-    """The name of a fresh database, dropped afterwards."""
+def mongo_database(mongo_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of an empty database: with its indexes for a test that takes `record`, else a fresh one."""
+    if "record" in request.fixturenames:
+        databases: PreparedDatabases = request.getfixturevalue("prepared_databases")
+        name = databases.take()
+        yield name
+        databases.give_back(name)
+        return
     name = f"test_{secrets.token_hex(6)}"
     yield name
     with MongoClient[dict[str, object]](mongo_url) as client:

@@ -31,7 +31,7 @@ _ENDS = ("drop", "rename", "dropDatabase", "invalidate")
 
 
 class Changes:
-    """Keys of the documents that were changed since this was entered, in the order of the changes.
+    """Keys of the documents that were changed since this was made, in the order of the changes.
 
     A change stream tells of them; only keys are read, and they are kept in a file, so that memory does not
     grow. Raises Conflict where a collection is dropped or renamed meanwhile.
@@ -47,6 +47,7 @@ class Changes:
         self._path = spool
         self._spool = self._open()
         self._looked = time.monotonic()
+        self._session = session
         self.count = 0
 
     def close(self) -> None:
@@ -62,13 +63,14 @@ class Changes:
             self._looked = time.monotonic()
 
     def until_now(self) -> None:
-        """Note every change that came before this call.
+        """Note every change that came before this call; the session reads nothing older any more.
 
         A document of ours is inserted, and the stream read until it tells of that.
         """
         mark = secrets.token_hex(8)
         until = datetime.now(UTC) + timedelta(seconds=_MARK_S)
-        self._marks.insert_one(RawBSONDocument(bson.encode({"_id": mark, "until": until})))
+        document = RawBSONDocument(bson.encode({"_id": mark, "until": until}))
+        self._marks.insert_one(document, session=self._session)
         try:
             deadline = time.monotonic() + _MARK_S
             while not self._drain(mark):

@@ -44,6 +44,7 @@ def dump(
     with database.client.start_session(causal_consistency=True) as session:
         changes = Changes(raw, session, folder / ".changed")
         try:
+            changes.until_now()  # the stream begins now; what a majority has, which is read, is older
             for name in collections:
                 tell(f"reading {name}")
                 with HashedFile(folder / _path(name)) as written:

@@ -9,16 +9,18 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+import bson
 import pytest
+from pymongo.write_concern import WriteConcern
 
 from core.errors import Conflict, Misconfigured, ServiceError
 from core.settings import Settings
 from core.subscription import Subscription
-from storage.backup.dump import FEW
+from storage.backup.dump import FEW, dump
 from storage.backup.manifest import read_manifest, verify
 from storage.backup.restore import restore
 from storage.backup.write import back_up
-from storage.blob_hold import blobs_are_held
+from storage.blob_hold import BlobHold, blobs_are_held
 from storage.database import ensure_indexes
 from storage.record import Record
 from storage.restoring import refuse_half_restored
@@ -130,6 +132,21 @@ def test_no_half_of_a_transaction_is_in_a_backup(record: Record, target: Record,
     moved = {document["_id"] for document in target.database["zz"].find()} - {"here"}
     assert left | moved == set(range(1000))
     assert not left & moved
+
+
+def test_what_was_removed_just_before_the_reading_began_is_not_kept(record: Record, tmp_path: Path) -> None:
+    """It is not in the journal yet: who reads at once what is in there still sees it."""
+    hasty = record.database["aa"].with_options(write_concern=WriteConcern(w=1, j=False))
+    hasty.insert_many([{"_id": n} for n in range(20)])
+    BlobHold(record.database).renew()
+    for n in range(20):
+        folder = tmp_path / str(n)
+        (folder / "collections").mkdir(parents=True)
+        hasty.delete_one({"_id": n})
+        counts, _ = dump(record.database, folder, tick=lambda: None, tell=lambda _: None)
+        read = bson.decode_all((folder / "collections" / "aa.bson").read_bytes())
+        told = {change["k"] for change in bson.decode_all((folder / "changes.bson").read_bytes())}
+        assert len({document["_id"] for document in read} - told) == counts["aa"].count == 19 - n
 
 
 def test_blobs_are_not_removed_while_a_backup_is_made(record: Record, tmp_path: Path) -> None:

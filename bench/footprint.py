@@ -18,13 +18,12 @@ import numpy as np
 from pydantic import SecretStr
 
 from bench.verdict import conclude
-from bench.waiting_worker import WaitingEngine, WaitingReader
+from bench.waiting_worker import RandomEngine, WaitingReader
 from cli.local.servers import local_servers
 from core.job import Priority
 from core.settings import Scoring, Settings
 from cutouts.nights.metadata import Row
 from cutouts.nights.table import read_table
-from cutouts.recipes import Pixels
 from cutouts.simulator.metadata import streak_row, table
 from cutouts.simulator.names import CHANNELS, Exposure, night_of
 from cutouts.simulator.truth import Truth
@@ -34,7 +33,6 @@ from storage.record import Record, open_record
 from storage.schema import prepare
 from tasks.plan import Planner
 from tasks.submit_rescore import RescoreSubmitter, Rescoring
-from worker.engine import Scores
 from worker.reader import Reader
 from worker.scorer import ShardScorer
 
@@ -43,18 +41,6 @@ DAY = 674
 AT_ONCE = 1000
 SHARD = 2000
 SEED = 7
-
-
-class RandomEngine(WaitingEngine):
-    """Gives every cutout other scores, so that they compress no better than real ones."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._rng = np.random.default_rng(SEED)
-
-    def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
-        """Uniform from 0 to 1."""
-        return self._rng.random((len(batch), len(versions)), np.float32)
 
 
 def main() -> int:
@@ -92,7 +78,9 @@ def _fill(record: Record, settings: Settings, count: int) -> None:
     Planner(record, settings.scoring, name="bench").plan_one()
     reader = cast(Reader, WaitingReader())
     readers: dict[Priority, Reader] = {"live": reader, "bulk": reader}
-    scorer = ShardScorer(record, RandomEngine(), readers, settings.scoring, worker="gpu-host-1:12345")
+    scorer = ShardScorer(
+        record, RandomEngine(seed=SEED), readers, settings.scoring, worker="gpu-host-1:12345"
+    )
     while record.shards.any_open(job.id):
         scorer.score_shard(job.id, 0)
     if scorer.scored != count:

@@ -123,13 +123,13 @@ def _standing_still(root: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def fill(record: Record, count: int) -> None:
-    """Cutouts of one content under as many streak ids."""
+def fill(record: Record, count: int, *, night: str = "20181106", first: int = 0) -> None:
+    """Cutouts of one content and one night under as many streak ids, numbered from the first."""
     cutouts = record.database.get_collection("cutouts")
-    for start in range(0, count, AT_ONCE):
-        numbers = range(start, min(start + AT_ONCE, count))
+    for start in range(first, first + count, AT_ONCE):
+        numbers = range(start, min(start + AT_ONCE, first + count))
         cutouts.insert_many(
-            [{"_id": f"strkid{n:016d}_pid{n:012d}", "sha256": CONTENT, "night": "20181106"} for n in numbers],
+            [{"_id": f"strkid{n:016d}_pid{n:012d}", "sha256": CONTENT, "night": night} for n in numbers],
             ordered=False,
         )
     print(f"  {count:,} cutouts on record", file=sys.stderr)

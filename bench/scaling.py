@@ -1,137 +1,162 @@
-"""`python -m bench.scaling`: what a backlog costs on several GPUs, computed from what was measured.
+"""`python -m bench.scaling`: what a cutout costs in a backlog of a thousand and in one of a million.
 
-Measured are the CPU that a cutout costs MongoDB and its worker (what `bench.control --json` printed) and
-the bytes that it takes (what `bench.footprint --json` printed). Assumed is the rate of a GPU, by `--engine`.
-Computed is the rest: the engines' rates add up until MongoDB's primary has no core left, which is as far as
-one replica set goes. Nothing is run.
+Cutouts are written straight to the record and then scored by the whole service: asked for at the API,
+planned, dispatched, claimed, put on record with production fields, closed, by real servers and Celery workers
+whose engines and readers only pretend and whose scores are random. Each size has a service of its own, which
+has scored a thousand before; small ones are repeated. Then ten thousand more are scored, as often, beside the
+largest. At each size results are read by HTTP and by the command line.
+
+The verdict: CPU and wall for each cutout of the largest size are at most 1.15 times those of ten thousand, so
+is the CPU of a row that is read, and what is stored adds at most 10 % to the CPU of ten thousand.
 """
 
 import argparse
-import json
 import sys
-from dataclasses import dataclass
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from statistics import median
 
+from bench.cutout_files import another, jpegs
+from bench.job_cost import JobCost, job_cost
+from bench.local_service import LocalService, local_service
+from bench.planning import fill
+from bench.process_tree import peak_mib, process_tree
+from bench.read_cost import ReadCost, read_cost
 from bench.verdict import conclude
+from bench.waiting_program import waiting_program
+from cli.client import Client
+from cli.connection import local_client
+from cli.local.programs import Place, service_programs
+from cli.local.supervisor import Program
+from cli.multipart import File
+from core.service_secrets import Secrets
 
-KINDS = ("candidate", "production")
-GPUS = (1, 8, 64)
-CUTOUTS = 7_000_000
-RECORD_CORES = 16.0
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+BASE = 10_000
+"""The smallest size that its start does not dominate; and how many are scored beside what is stored."""
+REPEATED = 5
+GROWTH, STORED_GROWTH = 1.15, 1.10
+WARMING = 1_000
+UPLOADS = 20
 
 
 @dataclass(frozen=True)
-class Cost:
-    """A backlog on so many GPUs. Cores are those kept busy, of MongoDB's host and of all workers' hosts."""
+class Measured:
+    """A service and the jobs of one size.
 
-    gpus: int
-    per_s: float
-    hours: float
-    gpu_hours: float
-    record_cores: float
-    worker_cores: float
-    limit: str
-
-
-def cost(
-    gpus: int, cutouts: int, *, engine_per_s: float, record_us: float, worker_us: float, record_cores: float
-) -> Cost:
-    """What so many cutouts cost on so many GPUs; the CPU of MongoDB and of a worker is for each cutout.
-
-    Raises ValueError for a rate, a CPU or a number of cores that is not above 0.
+    Parameters
+    ----------
+    beside : of jobs of BASE cutouts, when those of the size are stored; None where they were not asked for.
+    upload_ms : from the request to the answer 202 for one uploaded cutout.
+    peak_mib : peak memory of each program.
     """
-    if min(engine_per_s, record_us, worker_us, record_cores, gpus, cutouts) <= 0:
-        raise ValueError("rates, CPU, cores, GPUs and cutouts; expected numbers above 0")
-    engines, record = gpus * engine_per_s, 1e6 * record_cores / record_us
-    per_s = min(engines, record)
-    hours = cutouts / per_s / 3600
-    return Cost(
-        gpus,
-        per_s,
-        hours,
-        gpus * hours,
-        record_us * per_s / 1e6,
-        worker_us * per_s / 1e6,
-        "engines" if engines <= record else "record",
-    )
+
+    job: JobCost
+    reading: ReadCost
+    beside: JobCost | None
+    upload_ms: float
+    peak_mib: dict[str, int]
 
 
 def main() -> int:
-    """Compute and print."""
+    """Measure every size; returns 0 when the promises are kept."""
     parser = argparse.ArgumentParser(prog="python -m bench.scaling", description=__doc__)
-    parser.add_argument("--control", type=Path, required=True, help="what bench.control --json printed")
-    parser.add_argument("--footprint", type=Path, required=True, help="what bench.footprint --json printed")
-    parser.add_argument("--engine", type=float, required=True, help="cutouts/s of one GPU by all networks")
-    parser.add_argument("--gpus", type=int, nargs="+", default=GPUS)
-    parser.add_argument("--cutouts", type=int, default=CUTOUTS)
-    parser.add_argument("--record-cores", type=float, default=RECORD_CORES, help="of MongoDB's primary")
-    parser.add_argument("--price", type=float, help="of a GPU for an hour")
+    parser.add_argument("--cutouts", type=int, default=SIZES[-1], help="of the largest size")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    try:
-        measured = {kind: _cpu_us(printed(args.control), kind) for kind in KINDS}
-        each = int(printed(args.footprint)["bytes_per_cutout"])
-        costs = {
-            kind: [
-                cost(
-                    gpus,
-                    args.cutouts,
-                    engine_per_s=args.engine,
-                    record_us=record_us,
-                    worker_us=worker_us,
-                    record_cores=args.record_cores,
-                )
-                for gpus in args.gpus
-            ]
-            for kind, (record_us, worker_us) in measured.items()
-        }
-    except ValueError as error:
-        parser.error(str(error))
-    details: dict[str, object] = {"assumed": f"{args.engine:,.0f} cutouts/s by one GPU"}
-    for kind, (record_us, worker_us) in measured.items():
-        details[f"measured, {kind}"] = (
-            f"{record_us:.1f} us of MongoDB's CPU and {worker_us:.1f} of the worker's for each cutout"
-        )
-    details["computed, GB in MongoDB"] = round(args.cutouts * each / 1e9, 1)
-    for kind, found in costs.items():
-        for one in found:
-            details[f"computed, {kind}, {one.gpus} GPUs"] = _told(one, args.price)
-    told = ", ".join(f"{60 * one.hours:.1f} min on {one.gpus}" for one in costs["production"])
-    figure = f"computed for {args.cutouts:,} cutouts with production fields: {told} GPUs"
-    return conclude("scaling", figure, kept=None, details=details, as_json=args.json)
-
-
-def printed(path: Path) -> dict[str, Any]:
-    """The JSON object of a benchmark's output; raises ValueError where there is none."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
-    objects = [line for line in lines if line.startswith("{")]
-    if not objects:
-        raise ValueError(f"{path} holds no JSON object; expected what a benchmark prints with --json")
-    found: dict[str, Any] = json.loads(objects[0])
-    return found
-
-
-def _cpu_us(control: dict[str, Any], kind: str) -> tuple[float, float]:
-    """Microseconds of MongoDB's CPU and of the workers', for each cutout."""
-    try:
-        cpu = control[f"{kind}, cpu_us"]
-        workers = sum(used for name, used in cpu.items() if name.startswith("worker"))
-        return float(cpu["mongo"]), float(workers)
-    except KeyError as error:
-        raise ValueError(f"no {error} there; expected what bench.control --json prints") from error
-
-
-def _told(one: Cost, price: float | None) -> str:
-    money = "" if price is None else f", {one.gpu_hours * price:,.2f} at {price} for a GPU and hour"
-    return (
-        f"{one.per_s:,.0f}/s by the {one.limit}, {60 * one.hours:.1f} min, "
-        f"{one.gpu_hours:.2f} GPU hours{money}; "
-        f"{one.record_cores:.1f} cores of MongoDB, {one.worker_cores:.1f} of the workers"
+    if args.cutouts <= BASE:
+        parser.error(f"--cutouts {args.cutouts:,}; expected more than {BASE:,}, which it is compared with")
+    sizes = [size for size in SIZES if size < args.cutouts] + [args.cutouts]
+    found: dict[int, Measured] = {}
+    for size in sizes:
+        found[size] = _measured(size, workers=args.workers, beside=size == sizes[-1])
+        print(f"  {size:,}: {asdict(found[size])}", file=sys.stderr)
+    base, largest = found[BASE], found[sizes[-1]]
+    grown = {
+        "CPU": largest.job.cpu_sum_us / base.job.cpu_sum_us,
+        "wall": largest.job.wall_us / base.job.wall_us,
+        "CPU of a row read": largest.reading.row_cpu_us / base.reading.row_cpu_us,
+    }
+    beside = (largest.beside or largest.job).cpu_sum_us / base.job.cpu_sum_us
+    figure = (
+        f"{largest.job.cutouts:,} cutouts against {BASE:,}: "
+        + ", ".join(f"{name} {ratio:.2f}" for name, ratio in grown.items())
+        + f" times for each (at most {GROWTH}); {BASE:,} beside those stored: CPU {beside:.2f} times "
+        f"(at most {STORED_GROWTH:.2f})"
     )
+    return conclude(
+        "scaling",
+        figure,
+        kept=max(grown.values()) <= GROWTH and beside <= STORED_GROWTH,
+        details={f"{size:,}": _told(measured) for size, measured in found.items()},
+        as_json=args.json,
+    )
+
+
+def _measured(size: int, *, workers: int, beside: bool) -> Measured:
+    with tempfile.TemporaryDirectory(prefix="deep-asteroids-scaling-") as scratch:
+        folder = Path(scratch)
+
+        def programs(place: Place, secrets: Secrets) -> Sequence[Program]:
+            ours = [p for p in service_programs(place, secrets) if p.name in ("api", "sweeper")]
+            names = [f"worker {n}" for n in range(1, workers + 1)]
+            return [*ours, *(waiting_program(place, n, statements=folder, scores="random") for n in names)]
+
+        with local_service(folder / "service", programs=programs) as local:
+            local.record.models.register_shipped("light")
+            return _measured_in(local, size, folder, beside=beside)
+
+
+def _measured_in(local: LocalService, size: int, folder: Path, *, beside: bool) -> Measured:
+    client = local_client(local.service.url, local.service.secrets_file)
+    nights = _Nights(local, client)
+    nights.score(WARMING)
+    job = nights.score(size, times=REPEATED if size <= BASE else 1)
+    reading = read_cost(local, client.jobs.newest(1)[0]["id"], size, folder=folder)
+    stored = nights.score(BASE, times=REPEATED) if beside else None
+    upload_ms = _upload_ms(client, folder)
+    peaks = {name: sum(map(peak_mib, process_tree(pid))) for name, pid in local.programs().items()}
+    return Measured(job, reading, stored, upload_ms, peaks)
+
+
+class _Nights:
+    """Nights of cutouts, each scored once, with ids that follow those of the night before."""
+
+    def __init__(self, local: LocalService, client: Client) -> None:
+        self._local, self._client = local, client
+        self._nights, self._cutouts = 0, 0
+
+    def score(self, count: int, *, times: int = 1) -> JobCost:
+        """What the next nights, of so many cutouts each, cost."""
+        added = []
+        for _ in range(times):
+            self._nights += 1
+            added.append(f"201811{self._nights:02d}")
+            fill(self._local.record, count, night=added[-1], first=self._cutouts)
+            self._cutouts += count
+        return job_cost(self._local, self._client, added, count)
+
+
+def _upload_ms(client: Client, folder: Path) -> float:
+    """The median answer to an uploaded cutout that is new."""
+    [(name, jpeg)] = jpegs(1, seed=1)
+    file, took = folder / name, []
+    for n in range(UPLOADS):
+        file.write_bytes(another(jpeg, n))
+        began = time.monotonic()
+        client.jobs.submit_files([File(name, file)])
+        took.append(1e3 * (time.monotonic() - began))
+    return round(median(took), 1)
+
+
+def _told(measured: Measured) -> dict[str, object]:
+    """As the report has it."""
+    beside = None if measured.beside is None else measured.beside.told()
+    return asdict(measured) | {"job": measured.job.told(), "beside": beside}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """`python -m bench.waiting_worker`: a Celery worker whose engine and reader cost nothing.
 
 All else is as it is: claims, leases, heartbeats, journaled outcomes, production fields, closing. BENCH_BATCH
-is the engine's batch, BENCH_RATE its cutouts/s (`inf`: at once), BENCH_STATEMENTS a folder in which it
-counts what it asks of MongoDB, BENCH_NAME what the worker is called, if not `waiting` and its process id.
+is the engine's batch, BENCH_RATE its cutouts/s (`inf`: at once), BENCH_SCORES whether cutouts get the `same`
+or `random` scores, BENCH_STATEMENTS a folder in which it counts what it asks of MongoDB, BENCH_NAME what the
+worker is called, if not `waiting` and its process id.
 """
 
 import math
@@ -47,6 +48,18 @@ class WaitingEngine(WeightlessEngine):
         return np.full((len(batch), len(versions)), 0.5, np.float32)
 
 
+class RandomEngine(WaitingEngine):
+    """Gives every cutout other scores: they compress no better than real ones and spread over an index."""
+
+    def __init__(self, *, per_s: float = math.inf, seed: int) -> None:
+        super().__init__(per_s=per_s)
+        self._rng = np.random.default_rng(seed)
+
+    def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
+        """Uniform from 0 to 1."""
+        return self._rng.random(super().score(batch, versions).shape, np.float32)
+
+
 class WaitingReader:
     """Gives every item the same pixel."""
 
@@ -67,10 +80,13 @@ def _start(**_: object) -> None:
     configure_logging("WARNING")
     StatementCounter(Path(os.environ["BENCH_STATEMENTS"])).register()
     scoring = settings.scoring.model_copy(update={"batch_sizes": (int(os.environ["BENCH_BATCH"]),)})
+    per_s = float(os.environ["BENCH_RATE"])
+    is_random = os.environ["BENCH_SCORES"] == "random"
+    engine = RandomEngine(per_s=per_s, seed=os.getpid()) if is_random else WaitingEngine(per_s=per_s)
     reader = cast(Reader, WaitingReader())
     scorer = ShardScorer(
         open_record(settings, patience_s=30.0),
-        WaitingEngine(per_s=float(os.environ["BENCH_RATE"])),
+        engine,
         {"live": reader, "bulk": reader},
         scoring,
         worker=os.environ.get("BENCH_NAME", f"waiting:{os.getpid()}"),

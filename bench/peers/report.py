@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from bench.scaling import printed
+from bench.cost import printed
 from core.svg import BLUE, GREEN, GREY, ORANGE
 
 DOCS = Path(__file__).parents[2] / "docs"

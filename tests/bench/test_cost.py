@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.scaling import Cost, cost, printed
+from bench.cost import Cost, cost, printed
 
 
 def computed(gpus: int, *, engine_per_s: float = 1000.0) -> Cost:

@@ -28,6 +28,7 @@ CONFIG_FILE = Path("config.json")
 
 
 EngineName = Literal["auto", "openvino", "tensorflow", "jax"]
+PrecisionName = Literal["auto", "float32", "tf32x2"]
 Shipped = Literal["best", "light"]
 
 
@@ -90,6 +91,10 @@ class Scoring(BaseModel):
     live_below: int = Field(1000, gt=0, description="jobs up to this size go to the live queue")
     engine: EngineName = Field(
         "auto", description="auto: openvino on a CPU, tensorflow on a GPU, or jax where that is what is there"
+    )
+    precision: PrecisionName = Field(
+        "auto",
+        description="auto: float32, or with jax on a GPU tf32x2 where a network is admitted in it",
     )
     graphs_dir: Path | None = Field(
         None, description="where openvino keeps networks as graphs; none: a folder in state_dir"

@@ -2,10 +2,11 @@
 
 import importlib.util
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import Misconfigured
-from core.settings import EngineName, Settings
+from core.settings import EngineName, PrecisionName, Settings
 from worker.engine import Engine
 from worker.seat import CPU, Seat
 
@@ -22,19 +23,42 @@ def make_engine(settings: Settings, seat: Seat) -> tuple[Engine, str]:
     """
     check_processor()
     name = _chosen(settings.scoring.engine, on_cpu=seat.device == CPU)
-    sizes = settings.scoring.batch_sizes
+    sizes, precision = settings.scoring.batch_sizes, settings.scoring.precision
+    if precision == "tf32x2" and name != "jax":
+        raise Misconfigured(
+            f"scoring.precision is 'tf32x2', which only 'jax' has; the engine here is {name!r}"
+        )
     if name == "openvino":
         from worker.openvino_engine import OpenVinoEngine
 
         return OpenVinoEngine(sizes, graphs=settings.graphs), "OpenVINO scores on the CPU here"
     if name == "jax":
-        os.environ.setdefault("KERAS_BACKEND", "jax")
-        from worker.jax_engine import JaxEngine
-
-        return JaxEngine(sizes), "this JAX is built without CUDA, or its driver is missing"
+        return _jax(sizes, precision, settings.state_dir / "jax"), (
+            "this JAX is built without CUDA, or its driver is missing"
+        )
     from worker.tensorflow_engine import TensorFlowEngine, why_no_gpu  # up to 20 s
 
     return TensorFlowEngine(sizes), why_no_gpu()
+
+
+def _jax(sizes: Sequence[int], precision: PrecisionName, programs: Path) -> Engine:
+    """JAX, which keeps its compiled programs in a folder; `auto` is the fast precision where admitted."""
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    import jax
+
+    from worker.admitted_engine import AdmittedEngine
+    from worker.jax_engine import JaxEngine, has_tensor_cores
+
+    jax.config.update("jax_compilation_cache_dir", str(programs))
+    fast = has_tensor_cores()
+    if precision == "tf32x2" and not fast:
+        raise Misconfigured(
+            "scoring.precision is 'tf32x2', which needs an NVIDIA GPU of compute capability 8.0 or newer; JAX"
+            f" scores on {jax.devices()[0].device_kind} here"
+        )
+    if precision == "float32" or not fast:
+        return JaxEngine(sizes)
+    return AdmittedEngine(sizes, precision="tf32x2", strict=precision == "tf32x2")
 
 
 def check_processor(cpu_info: Path = CPU_INFO) -> None:

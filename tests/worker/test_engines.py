@@ -15,6 +15,14 @@ from core.errors import Misconfigured
 from core.model_card import ModelCard
 from core.settings import Settings
 from cutouts.recipes import Pixels
+from tests.worker.conformance import (
+    VERSIONS,
+    test_a_dropped_network_is_gone_and_the_others_stay,  # noqa: F401
+    test_a_score_does_not_depend_on_its_batch_or_order,  # noqa: F401
+    test_a_score_does_not_depend_on_which_versions_run_beside_it,  # noqa: F401
+    test_a_score_per_cutout_and_version_within_0_and_1,  # noqa: F401
+    test_no_cutouts_give_no_scores,  # noqa: F401
+)
 from tests.worker.networks import random_bundle
 from worker.batch_engine import BatchEngine
 from worker.engine import Engine, Scores
@@ -23,8 +31,6 @@ from worker.openvino_engine import OpenVinoEngine
 from worker.seat import Seat
 from worker.tensorflow_engine import TensorFlowEngine
 from worker.watched_engine import WatchedEngine
-
-VERSIONS = ("rb@1", "sl@1")
 
 
 def openvino(sizes: tuple[int, ...], graphs: Path) -> Engine:
@@ -59,40 +65,6 @@ def engine(request: pytest.FixtureRequest, bundles: list[tuple[ModelCard, bytes]
 @pytest.fixture(scope="module")
 def batch() -> Pixels:
     return np.random.default_rng(3).integers(0, 256, (23, 144, 144, 1), dtype=np.uint8)
-
-
-def test_a_score_per_cutout_and_version_within_0_and_1(engine: Engine, batch: Pixels) -> None:
-    scores = engine.score(batch, VERSIONS)
-    assert scores.shape == (23, 2)
-    assert scores.dtype == np.float32
-    assert ((scores >= 0) & (scores <= 1)).all()
-    assert np.ptp(scores, axis=0).min() > 0
-
-
-def test_a_score_does_not_depend_on_its_batch_or_order(engine: Engine, batch: Pixels) -> None:
-    together = engine.score(batch, VERSIONS)
-    alone = np.concatenate([engine.score(batch[i : i + 1], VERSIONS) for i in range(len(batch))])
-    order = np.random.default_rng(4).permutation(len(batch))
-    np.testing.assert_allclose(alone, together, atol=1e-5)
-    np.testing.assert_allclose(engine.score(batch[order], VERSIONS), together[order], atol=1e-5)
-
-
-def test_a_score_does_not_depend_on_which_versions_run_beside_it(engine: Engine, batch: Pixels) -> None:
-    together = engine.score(batch, VERSIONS)
-    np.testing.assert_allclose(engine.score(batch, ("sl@1",))[:, 0], together[:, 1], atol=1e-5)
-    np.testing.assert_allclose(engine.score(batch, VERSIONS[::-1]), together[:, ::-1], atol=1e-5)
-
-
-def test_no_cutouts_give_no_scores(engine: Engine, batch: Pixels) -> None:
-    assert engine.score(batch[:0], VERSIONS).shape == (0, 2)
-
-
-def test_a_dropped_network_is_gone_and_the_others_stay(engine: Engine, batch: Pixels, tmp_path: Path) -> None:
-    engine.load(*random_bundle(tmp_path, "kd@1", seed=9))
-    assert set(engine.versions) == {*VERSIONS, "kd@1"}
-    engine.drop("kd@1")
-    assert set(engine.versions) == set(VERSIONS)
-    assert engine.score(batch[:1], VERSIONS).shape == (1, 2)
 
 
 class LostDevice(BatchEngine):
@@ -255,3 +227,9 @@ def test_a_cpu_s_seat_gets_openvino(tmp_path: Path) -> None:
     engine, _ = make_engine(Settings(state_dir=tmp_path), SEAT)
     assert engine.name.startswith("openvino-20")
     assert (engine.precision, engine.device) == ("float32", "cpu")
+
+
+def test_a_precision_that_an_engine_lacks_is_refused(tmp_path: Path) -> None:
+    wanted = {"state_dir": tmp_path, "scoring": {"engine": "openvino", "precision": "tf32x2"}}
+    with pytest.raises(Misconfigured, match="only 'jax' has; the engine here is 'openvino'"):
+        make_engine(Settings.model_validate(wanted), SEAT)

@@ -6,6 +6,7 @@ const dialog = document.getElementById("send");
 const form = dialog?.querySelector("form");
 let projects = [];
 let wanted = {};
+let opening = Promise.resolve();
 
 const at = (name) => form.querySelector(`[data-${name}]`);
 
@@ -23,7 +24,8 @@ async function open(button) {
   const found = meant(button);
   wanted = found.wanted;
   at("what").textContent = found.words;
-  at("put").disabled = true;
+  at("put").disabled = false; // pressed before the projects are known, it waits for them
+  projects = [];
   dialog.showModal();
   if (wanted.cutouts?.length === 0) return tell("Nothing is selected: Space selects a cutout, Shift and Space from the last one on.");
   tell("Looking for your projects…");
@@ -32,7 +34,6 @@ async function open(button) {
   projects = (await answer.json()).projects.filter(({ role }) => role === "admin");
   form.elements.project.replaceChildren(...projects.map(({ id, name }) => new Option(name, id)));
   if (projects.length === 0) return tell("You are an admin of no project yet; make one first: ", "/projects", "Labelling");
-  at("put").disabled = false;
   tell("");
   showDatasets();
 }
@@ -50,6 +51,8 @@ function showName() {
 
 async function put() {
   at("put").disabled = true;
+  await opening;
+  if (projects.length === 0) return; // and why is told
   tell("Putting them in…");
   const project = form.elements.project.value;
   const dataset = form.elements.dataset.value || (await made(project));
@@ -90,7 +93,10 @@ function tell(words, address, title) {
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-send]");
-  if (button) open(button);
+  if (!button) return;
+  opening = open(button).then(() => {
+    if (projects.length === 0) at("put").disabled = true;
+  });
 });
 if (form) {
   form.elements.project.addEventListener("change", showDatasets);

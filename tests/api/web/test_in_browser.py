@@ -88,6 +88,7 @@ def test_the_grid_is_walked_selected_and_shown_otherwise_by_keys_alone(visit: Vi
     expect(page.locator(".lens")).to_be_visible()
     page.keyboard.press("n")
     expect(page.locator("[data-cutout]").first).not_to_have_attribute("data-cutout", ids[0])
+    page.wait_for_load_state()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     page.wait_for_url("**/cutouts/**")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from core.user import Role
 from storage.record import Record
@@ -270,9 +270,13 @@ def test_all_that_is_shown_is_put_into_a_data_set(visit: Visit) -> None:
     page = visit.open("/projects")
     make_project(page)
     visit.open(f"/results?night={NIGHT}&rb=0.5&size=60")
+    held: list[Route] = []
+    page.route("**/v1/projects", lambda route: held.append(route))
     page.get_by_role("button", name="Label all that are like this").click()
-    put(page, "All")
+    put(page, "All")  # before the projects are known
     told = page.locator("#send [data-told]")
+    expect(told).to_have_text("Looking for your projects…")
+    held.pop().continue_()
     expect(told).to_contain_text(re.compile(r"[1-9]\d* new\."))
     number = told.inner_text().split()[0]
     page.reload()  # others' scores may have come since it was opened

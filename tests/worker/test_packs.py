@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import Conflict
+from core.errors import Conflict, Unavailable
 from core.job import Item, Job
 from core.settings import Settings
 from cutouts.decode import DecodeLimits
@@ -26,6 +26,7 @@ from storage.record import Record
 from tests.images import png
 from tests.instruments import COARSE
 from tests.record import register
+from tests.small_disk import disk_or_skip, fill
 from tests.worker.pictures import noisy_png
 from tests.worker.test_scorer import MeanGrey
 from worker.packed import PackReader
@@ -330,6 +331,26 @@ def test_packs_that_are_prepared_as_none_is_today_are_removed_when_asked(
     assert old not in backlog.record.blobs
     assert (old not in backlog.packs(), backlog.pack().before) == (True, 2)
     assert remove_unused(backlog.record) == 0
+
+
+def test_without_room_for_a_pack_packing_ends_with_the_reason_and_goes_on_once_there_is(
+    backlog: Backlog, small_packs: None, settings: Settings
+) -> None:
+    with disk_or_skip(settings.state_dir / "blobs", kib=2048) as disk:
+        backlog.add(night(*range(10)))
+        before = backlog.read(backlog.files)
+        filler = fill(disk)
+        with filler.open("r+b") as file:
+            file.truncate(filler.stat().st_size - 100 * 1024)  # for the first pack, and not for the second
+        with pytest.raises(Unavailable, match="No space left on device"):
+            backlog.pack()
+        assert len(backlog.packs()) == 1
+        assert same(backlog.read(backlog.reader), before)
+        filler.unlink()
+        assert (backlog.pack().packed, len(backlog.packs())) == (6, 3)
+        backlog.remove_files()
+        assert same(backlog.read(backlog.reader), before)
+        assert list(disk.glob("*/.*")) == []
 
 
 def test_no_pack_is_removed_once_a_backup_reads_blobs(

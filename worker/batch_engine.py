@@ -4,28 +4,50 @@ import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from core.model_card import ModelCard
 from cutouts.recipes import SIZE_PX, Pixels
-from worker.engine import Scores
+from worker.engine import Awaited, Scores
 
 _log = logging.getLogger(__name__)
 SETS_HELD = 4  # of versions that run together; each may have its own copy of their weights
 
 
+@dataclass(eq=False)
+class _Begun:
+    """A batch that was begun: its parts' scores as they come back, or what it failed of.
+
+    Parameters
+    ----------
+    largest : the size of its parts, but the last.
+    flying : how many of them the device has.
+    """
+
+    largest: int
+    flying: int = 0
+    parts: list[Scores] = field(default_factory=list)
+    error: Exception | None = None
+
+
 class BatchEngine(ABC):
-    """Runs networks in batches of fixed sizes: what is over is cut, what is under is padded."""
+    """Runs networks in batches of fixed sizes: what is over is cut, what is under is padded.
+
+    The device has the next part, perhaps of the next batch, before it is done with one; parts come back in
+    their order.
+    """
 
     in_flight = 2
-    """Batches that the device has at a time: while one is computed the next is there, or read back."""
+    """Parts that the device has at a time: while one is computed the next is there, or read back."""
 
     def __init__(self, batch_sizes: Sequence[int]) -> None:
         self._sizes = tuple(sorted(batch_sizes))
         self._networks: dict[str, Any] = {}
         self._compiled: dict[tuple[str, ...], Any] = {}
+        self._flying: deque[tuple[Any, int, _Begun]] = deque()
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -52,34 +74,61 @@ class BatchEngine(ABC):
 
     def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
         """Run these versions on a batch of any size; one that does not fit the device is halved, for good."""
+        return self.begin(batch, versions)()
+
+    def begin(self, batch: Pixels, versions: Sequence[str]) -> Awaited:
+        """Do what `score` does, and return as soon as the device has all of it: most of it is done then."""
         together = tuple(sorted(set(versions)))
+        begun = self._begun(batch, together)
+
+        def awaited() -> Scores:
+            parts = self._landed(begun, batch, together)
+            scores = np.concatenate(parts) if parts else np.empty((0, len(together)), np.float32)
+            return scores[:, [together.index(version) for version in versions]]
+
+        return awaited
+
+    def _begun(self, batch: Pixels, together: tuple[str, ...]) -> _Begun:
+        """A batch whose parts are begun, each as soon as the device has less than `in_flight` others."""
         run = self._function(together)
-        while True:
-            try:
-                parts = self._in_parts(run, batch)
-            except Exception as error:
-                if not self._out_of_memory(error) or self._sizes[-1] == 1:
-                    raise
-                self._halve()
-            else:
+        begun = _Begun(self._sizes[-1])
+        for start in range(0, len(batch), begun.largest):
+            part = batch[start : start + begun.largest]
+            while len(self._flying) >= self.in_flight:
+                self._land_one()
+            if begun.error is not None:
                 break
-        scores = np.concatenate(parts) if parts else np.empty((0, len(together)), np.float32)
-        return scores[:, [together.index(version) for version in versions]]
+            try:
+                self._flying.append((self._start(run, self._padded(part)), len(part), begun))
+            except Exception as error:  # noqa: BLE001  raised when the batch is awaited
+                begun.error = error
+                break
+            begun.flying += 1
+        return begun
 
-    def _in_parts(self, run: Any, batch: Pixels) -> list[Scores]:
-        """The parts' scores, each read back while the next one is computed."""
-        largest = self._sizes[-1]
-        flying: deque[tuple[Any, int]] = deque()
-        parts: list[Scores] = []
-        for start in range(0, len(batch), largest):
-            part = batch[start : start + largest]
-            flying.append((self._start(run, self._padded(part)), len(part)))
-            if len(flying) == self.in_flight:
-                parts.append(self._landed(*flying.popleft()))
-        return [*parts, *(self._landed(*one) for one in flying)]
+    def _land_one(self) -> None:
+        """Read back the part that was begun first, for the batch that it belongs to."""
+        started, n, begun = self._flying.popleft()
+        begun.flying -= 1
+        try:
+            begun.parts.append(self._finish(started)[:n])
+        except Exception as error:  # noqa: BLE001  raised when that batch is awaited
+            begun.error = begun.error or error
 
-    def _landed(self, started: Any, n: int) -> Scores:
-        return self._finish(started)[:n]
+    def _landed(self, begun: _Begun, batch: Pixels, together: tuple[str, ...]) -> list[Scores]:
+        """The parts' scores; what did not fit is tried again in halves, alone on the device."""
+        while True:
+            while begun.flying:
+                self._land_one()
+            if begun.error is None:
+                return begun.parts
+            if not self._out_of_memory(begun.error) or begun.largest == 1:
+                raise begun.error
+            while self._flying:
+                self._land_one()
+            if begun.largest == self._sizes[-1]:  # else another batch has halved them
+                self._halve()
+            begun = self._begun(batch, together)
 
     def _padded(self, part: Pixels) -> Pixels:
         size = next(size for size in self._sizes if size >= len(part))

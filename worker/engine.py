@@ -1,7 +1,7 @@
 """The interface between the worker and a neural network library."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from core.model_card import ModelCard
 from cutouts.recipes import Pixels
 
 Scores = NDArray[np.float32]
+Awaited = Callable[[], Scores]
+"""Waits for the scores of a batch that was begun; to be called once."""
 
 
 class Engine(Protocol):
@@ -49,3 +51,22 @@ class Engine(Protocol):
 
         Returns (n, len(versions)) float32, each 0..1. A row depends on its own cutout only.
         """
+
+
+@runtime_checkable
+class StreamingEngine(Engine, Protocol):
+    """An engine that takes a batch while it works on the one before."""
+
+    def begin(self, batch: Pixels, versions: Sequence[str]) -> Awaited:
+        """Do what `score` does, and return as soon as the device has all of it.
+
+        What fails is raised when the scores are awaited. A batch may be given up: nobody has to await it.
+        """
+
+
+def begin(engine: Engine, batch: Pixels, versions: Sequence[str]) -> Awaited:
+    """Begin a batch; an engine that takes one at a time has scored it then."""
+    if isinstance(engine, StreamingEngine):
+        return engine.begin(batch, versions)
+    scores = engine.score(batch, versions)
+    return lambda: scores

@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from core.outcome import Outcome
 
-Stage = Literal["read", "decode", "infer", "write"]
+Stage = Literal["read", "decode", "wait", "infer", "write"]
+"""`wait`: the scorer had no pixels, and the engine perhaps nothing to do."""
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)

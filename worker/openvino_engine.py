@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 TOLERANCE = 1e-5
 GRAPH_BYTES = 4  # of each parameter, in float32
 GRAPH_FORM = 1  # part of a kept graph's name: graphs of another form are made anew
-PART = 8
+PART = 4
 """Cutouts of one request at most: parts of a batch go to streams of a core each, so that other work on one
 core does not hold up all of them at every layer."""
 CONFIG = {

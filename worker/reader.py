@@ -2,11 +2,12 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 from core.errors import CutoutRejected, NotFound, Unavailable
 from core.instrument import Instrument
@@ -46,6 +47,7 @@ class ReadItem:
 
 _ReadFile = Callable[[int, Item], ReadItem]
 _Run = dict[int, ReadItem | Future[ReadItem]]  # by an item's index; what its pack did not give is on its way
+_Numbered = tuple[int, Future[ReadItem] | Future[_Run]]
 
 
 class Reader:
@@ -77,28 +79,18 @@ class Reader:
 
     def read(
         self, items: Sequence[tuple[int, Item]], recipes: Sequence[str], instrument: Instrument = ZTF
-    ) -> Iterator[ReadItem]:
-        """Read an instrument's items ahead of the caller; yields them in order, none dropped."""
+    ) -> "Reading":
+        """Read an instrument's items ahead of the caller; gives them in order, none dropped."""
         places: list[Place | None] = [None] * len(items)
         if self._packs is not None:
             places = self._packs.places([item for _, item in items], recipes, instrument)
         read_file = partial(self._read_one, recipes=recipes, instrument=instrument)
-        ahead: deque[tuple[int, Future[ReadItem] | Future[_Run]]] = deque()
-        try:
-            for start in range(0, len(items), self._ahead):
-                while len(ahead) >= self._ahead:
-                    yield _result(*ahead.popleft())
-                part = slice(start, start + self._ahead)
-                ahead.extend(self._begun(items[part], places[part], read_file))
-            while ahead:
-                yield _result(*ahead.popleft())
-        finally:
-            for _, future in ahead:
-                future.cancel()
+        parts = (slice(start, start + self._ahead) for start in range(0, len(items), self._ahead))
+        return Reading((self._begun(items[part], places[part], read_file) for part in parts), self._ahead)
 
     def _begun(
         self, items: Sequence[tuple[int, Item]], places: Sequence[Place | None], read_file: _ReadFile
-    ) -> Iterator[tuple[int, Future[ReadItem] | Future[_Run]]]:
+    ) -> Iterator[_Numbered]:
         """Items that are being read, in order: neighbours in a pack together, others each from its file."""
         begun: dict[int, Future[_Run]] = {}
         for run in runs(items, places):
@@ -160,12 +152,59 @@ class Reader:
             raise CutoutRejected("fetch", "unreachable", f"{error}, {self._attempts} attempts") from error
 
 
+class Reading(Iterator[ReadItem]):
+    """Items that are being read, in order; what is not read yet when it is closed, or fails, is left.
+
+    Parameters
+    ----------
+    parts : of the items; taking one begins to read it.
+    ahead : items that are being read, at least.
+    """
+
+    def __init__(self, parts: Iterator[Iterable[_Numbered]], ahead: int) -> None:
+        self._parts, self._ahead = parts, ahead
+        self._begun: deque[_Numbered] = deque()
+
+    def __next__(self) -> ReadItem:
+        self._begin()
+        if not self._begun:
+            raise StopIteration
+        try:
+            return _result(*self._begun.popleft())
+        except BaseException:
+            self.close()
+            raise
+
+    def is_ready(self, n: int) -> bool:
+        """Whether the next `n`, of at most `ahead`, or as many as are left, can be had without a wait."""
+        self._begin()
+        return all(_is_read(*one) for one in islice(self._begun, n))
+
+    def close(self) -> None:
+        """Begin no other, and read none that waits for a thread."""
+        self._parts = iter(())
+        while self._begun:
+            self._begun.pop()[1].cancel()
+
+    def _begin(self) -> None:
+        while len(self._begun) < self._ahead and (part := next(self._parts, None)) is not None:
+            self._begun.extend(part)
+
+
 def _result(index: int, reading: Future[ReadItem] | Future[_Run]) -> ReadItem:
     found = reading.result()
     if isinstance(found, dict):
         mine = found[index]
         return mine if isinstance(mine, ReadItem) else mine.result()
     return found
+
+
+def _is_read(index: int, reading: Future[ReadItem] | Future[_Run]) -> bool:
+    if not reading.done() or reading.cancelled() or reading.exception() is not None:
+        return reading.done()
+    found = reading.result()
+    mine = found[index] if isinstance(found, dict) else found
+    return isinstance(mine, ReadItem) or mine.done()
 
 
 def _rejection(error: CutoutRejected) -> Rejection:

@@ -3,8 +3,9 @@
 import logging
 import math
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -22,10 +23,11 @@ from cutouts.instruments import ZTF
 from cutouts.recipes import RECIPES
 from storage.cutouts import CutoutRecord
 from storage.record import Record
-from worker.engine import Engine
+from worker.engine import Engine, begin
 from worker.heartbeat import Heartbeat
 from worker.ledger import Scored, ShardLedger, conflict
-from worker.reader import Reader, ReadItem
+from worker.metrics import timed
+from worker.reader import Reader, Reading, ReadItem
 
 _log = logging.getLogger(__name__)
 VERSIONS_HELD = 6
@@ -180,10 +182,10 @@ class ShardScorer:
             careful = _is_careful(lease)
             for part in [[pair] for pair in todo] if careful else [todo]:
                 with self._suspicion(lease, part[0][0]) if careful else nullcontext():
-                    for batch in self._batches(job, part):
+                    for batch, scores in self._scored(job, part, done):
                         if heartbeat.lost:
                             return None
-                        ledger.add(batch, self._scores(job, batch, done))
+                        ledger.add(batch, scores)
                         if job.priority == "bulk" and not careful:
                             self._serve_live()
                     if careful:
@@ -223,12 +225,33 @@ class ShardScorer:
             if owners.get(upload.id, upload.sha256) != upload.sha256
         }
 
-    def _batches(self, job: Job, todo: Sequence[tuple[int, Item]]) -> Iterator[list[ReadItem]]:
-        """What was read, in batches."""
+    def _scored(
+        self, job: Job, todo: Sequence[tuple[int, Item]], done: Collection[str]
+    ) -> Iterator[tuple[list[ReadItem], Scored]]:
+        """What was read, in batches, each with its scores.
+
+        Of a bulk shard the engine has the next batch before this one is put on record, where its pixels
+        are there by then: it waits for nothing, and nothing waits for a source that is slow.
+        """
+        ahead = int(job.priority == "bulk" and job.cascade is None)
+        flying: deque[tuple[list[ReadItem], Callable[[], Scored]]] = deque()
+        with closing(self._reading(job, todo)) as reading:
+            while True:
+                if flying and (len(flying) > ahead or not reading.is_ready(self._batch)):
+                    batch, landed = flying.popleft()
+                    yield batch, landed()
+                    continue
+                with timed("wait"):
+                    batch = list(islice(reading, self._batch))
+                if not batch:
+                    break
+                flying.append((batch, self._begun(job, batch, done)))
+        for batch, landed in flying:
+            yield batch, landed()
+
+    def _reading(self, job: Job, todo: Sequence[tuple[int, Item]]) -> Reading:
         recipes = sorted({self._recipes[version] for version in job.versions})
-        reading = self._readers[job.priority].read(todo, recipes, job.instrument or ZTF)
-        while batch := list(islice(reading, self._batch)):
-            yield batch
+        return self._readers[job.priority].read(todo, recipes, job.instrument or ZTF)
 
     @contextmanager
     def _suspicion(self, lease: Lease, index: int) -> Iterator[None]:
@@ -253,26 +276,35 @@ class ShardScorer:
             self._record.shards.acquit(*self._outlived[-1])
             self._outlived.pop()
 
-    def _scores(self, job: Job, batch: Sequence[ReadItem], done: Collection[str]) -> Scored:
-        """Score what can be scored of a batch and is not done."""
+    def _begun(self, job: Job, batch: Sequence[ReadItem], done: Collection[str]) -> Callable[[], Scored]:
+        """Have the engine begin what can be scored of a batch and is not done; returns what waits for it."""
         floor = job.cascade
         self.load(job.versions, cascade=floor is not None)  # a live shard between may have needed others
         readable = [read for read in batch if read.pixels and read.cutout not in done]
-        scores: dict[int, dict[str, float]] = {read.index: {} for read in readable}
-        for wave in [job.versions] if floor is None else _waves(job.versions):
-            self._ask(wave, readable, scores)
-            if floor is not None:
-                readable = [r for r in readable if not is_below(scores[r.index], wave, floor)]
-        return scores
+        if floor is None:
+            return self._asked(job.versions, readable)
+        scores: dict[int, dict[str, float]] = {}
+        for wave in _waves(job.versions):
+            for index, more in self._asked(wave, readable)().items():
+                scores.setdefault(index, {}).update(more)
+            readable = [r for r in readable if not is_below(scores[r.index], wave, floor)]
+        return lambda: scores
 
-    def _ask(
-        self, versions: Sequence[str], reads: Sequence[ReadItem], scores: dict[int, dict[str, float]]
-    ) -> None:
-        """Add what these versions say of cutouts to their scores."""
-        for recipe, together in self._by_recipe(versions).items() if reads else ():
-            rows = self._engine.score(np.stack([read.pixels[recipe] for read in reads]), together)
-            for read, row in zip(reads, rows.tolist(), strict=True):
-                scores[read.index] |= zip(together, row, strict=True)
+    def _asked(self, versions: Sequence[str], reads: Sequence[ReadItem]) -> Callable[[], Scored]:
+        """Ask these versions; returns what waits for their answers."""
+        begun = [
+            (together, begin(self._engine, np.stack([read.pixels[recipe] for read in reads]), together))
+            for recipe, together in (self._by_recipe(versions).items() if reads else ())
+        ]
+
+        def answers() -> Scored:
+            scores: dict[int, dict[str, float]] = {read.index: {} for read in reads}
+            for together, awaited in begun:
+                for read, row in zip(reads, awaited().tolist(), strict=True):
+                    scores[read.index] |= zip(together, row, strict=True)
+            return scores
+
+        return answers
 
     def _by_recipe(self, versions: Sequence[str]) -> dict[str, list[str]]:
         grouped: dict[str, list[str]] = {}

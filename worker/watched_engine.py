@@ -2,13 +2,16 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from core.model_card import ModelCard
 from cutouts.recipes import Pixels
-from worker.engine import Engine, Scores
+from worker.engine import Awaited, Engine, Scores, begin
 from worker.metrics import count_batch, timed
+
+T = TypeVar("T")
 
 
 class WatchedEngine:
@@ -78,17 +81,33 @@ class WatchedEngine:
 
     def score(self, batch: Pixels, versions: Sequence[str]) -> Scores:
         """As the engine."""
+        return self._scoring(batch, versions, lambda: self._engine.score(batch, versions))
+
+    def begin(self, batch: Pixels, versions: Sequence[str]) -> Awaited:
+        """As the engine: it is at it while it begins, and while somebody awaits it."""
+        awaited = self._scoring(batch, versions, lambda: begin(self._engine, batch, versions))
+
+        def landed() -> Scores:
+            with self._at("score"):
+                return self._timed(awaited)
+
+        return landed
+
+    def _scoring(self, batch: Pixels, versions: Sequence[str], run: Callable[[], T]) -> T:
         compiled = set(versions) in (set(self.together), set(self.beside))
         with self._at("score" if compiled else "load"):
             count_batch(len(batch), self._room)
-            try:
-                with timed("infer"):
-                    scores = self._engine.score(batch, versions)
-            except Exception:
-                self.failed.set()
-                raise
+            found = self._timed(run)
             self._note(versions)
-            return scores
+            return found
+
+    def _timed(self, run: Callable[[], T]) -> T:
+        try:
+            with timed("infer"):
+                return run()
+        except Exception:
+            self.failed.set()
+            raise
 
     def _note(self, versions: Sequence[str]) -> None:
         if set(versions) != set(self.together):

@@ -6,7 +6,7 @@ import numpy as np
 
 from cutouts.recipes import Pixels
 from tests.worker.networks import random_bundle
-from worker.engine import Engine
+from worker.engine import Engine, begin
 
 VERSIONS = ("rb@1", "sl@1")
 
@@ -31,6 +31,12 @@ def test_a_score_does_not_depend_on_which_versions_run_beside_it(engine: Engine,
     together = engine.score(batch, VERSIONS)
     np.testing.assert_allclose(engine.score(batch, ("sl@1",))[:, 0], together[:, 1], atol=1e-5)
     np.testing.assert_allclose(engine.score(batch, VERSIONS[::-1]), together[:, ::-1], atol=1e-5)
+
+
+def test_batches_begun_one_behind_the_other_score_as_each_alone(engine: Engine, batch: Pixels) -> None:
+    begun = [begin(engine, part, VERSIONS) for part in (batch[:17], batch[17:])]
+    found = np.concatenate([awaited() for awaited in begun])
+    np.testing.assert_allclose(found, engine.score(batch, VERSIONS), atol=1e-5)
 
 
 def test_no_cutouts_give_no_scores(engine: Engine, batch: Pixels) -> None:

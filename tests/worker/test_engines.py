@@ -21,6 +21,7 @@ from tests.worker.conformance import (
     test_a_score_does_not_depend_on_its_batch_or_order,  # noqa: F401
     test_a_score_does_not_depend_on_which_versions_run_beside_it,  # noqa: F401
     test_a_score_per_cutout_and_version_within_0_and_1,  # noqa: F401
+    test_batches_begun_one_behind_the_other_score_as_each_alone,  # noqa: F401
     test_no_cutouts_give_no_scores,  # noqa: F401
 )
 from tests.worker.networks import random_bundle

@@ -1,6 +1,6 @@
 """Jobs: what people asked for. A job that is in this collection was accepted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -80,6 +80,22 @@ class JobRepository:
             )
             found = self.get(job)
         return found if found is not None and not found.state.ended else None
+
+    def start_together(self, jobs: Collection[str]) -> dict[str, Job]:
+        """The same of several; those that there is something to work on, by id."""
+        found = self.get_all(list(jobs))
+        if accepted := [job for job, its in found.items() if its.state is JobState.ACCEPTED]:
+            self._jobs.update_many(
+                {"_id": {"$in": accepted}, "state": JobState.ACCEPTED},
+                {"$set": {"state": JobState.RUNNING, "started": datetime.now(UTC)}},
+            )
+            found |= self.get_all(accepted)
+        return {job: its for job, its in found.items() if not its.state.ended}
+
+    def finish_together(self, jobs: Collection[str]) -> None:
+        """Note that every shard of these is done, of those that had not ended before and are planned."""
+        ended = {"state": JobState.FINISHED, "finished": datetime.now(UTC), "untold": True}
+        self._jobs.update_many({"_id": {"$in": list(jobs)}, "state": {"$in": _PLANNED}}, {"$set": ended})
 
     def finish(self, job: str) -> bool:
         """Note that every shard is done; False when the job had ended before, or is not planned yet."""

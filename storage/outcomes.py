@@ -21,15 +21,18 @@ class OutcomeRepository:
     def __init__(self, database: Mongo) -> None:
         self._outcomes = database["outcomes"]
 
-    def insert(self, outcomes: Sequence[Outcome], *, provenance: Mapping[str, Any]) -> int:
+    def insert(
+        self, outcomes: Sequence[Outcome], *, provenance: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    ) -> int:
         """Insert what is not there yet; returns how many were new.
 
-        `provenance` (job, shard, engine, precision, host) is stored with each.
+        `provenance` (job, shard, engine, precision, host) is stored with each; several are one for each.
         """
         if not outcomes:
             return 0
         now = datetime.now(UTC)
-        documents = [_document(outcome, now) | dict(provenance) for outcome in outcomes]
+        each = [provenance] * len(outcomes) if isinstance(provenance, Mapping) else provenance
+        documents = [_document(o, now) | dict(its) for o, its in zip(outcomes, each, strict=True)]
         try:
             self._outcomes.insert_many(documents, ordered=False)
         except BulkWriteError as error:

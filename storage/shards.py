@@ -2,11 +2,12 @@
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from core.job import Item, JobState, Lease, Priority, Progress, Rejection, ShardResult
@@ -18,6 +19,18 @@ _DUPLICATE_KEY = 11000
 _EXPIRED = {"state": "leased", "$expr": {"$lt": ["$lease_until", "$$NOW"]}}
 _CLAIMABLE = {"$or": [{"state": "waiting"}, _EXPIRED]}
 _OPEN = ["waiting", "leased", "paused"]
+
+
+@dataclass(frozen=True)
+class WaitingShard:
+    """A shard that nobody works on: how many items it has, how often it was claimed, and whether some item
+    refers to a file elsewhere."""
+
+    job: str
+    n: int
+    size: int
+    attempts: int
+    refers: bool
 
 
 class ShardRepository:
@@ -89,10 +102,37 @@ class ShardRepository:
             query["_id.job"] = {"$nin": list(passing_over)}
         return self._claim(query, worker=worker, oldest=True)
 
-    def renew(self, lease: Lease) -> bool:
-        """Extend a lease; False when it was lost or the job was cancelled."""
-        renewed = self._shards.update_one(self._held(lease), [{"$set": {"lease_until": self._lease_end()}}])
-        return renewed.matched_count == 1
+    def waiting_live(self, *, limit: int) -> list[WaitingShard]:
+        """The live shards that nobody works on whose turn is next, in their order."""
+        seen = {"size": True, "attempts": True, "items.reference": True}
+        found = self._shards.find({"state": "waiting", "priority": "live"}, seen)
+        return [
+            WaitingShard(
+                job=document["_id"]["job"],
+                n=document["_id"]["n"],
+                size=document["size"],
+                attempts=document["attempts"],
+                refers=any("reference" in item for item in document["items"]),
+            )
+            for document in found.sort([("rank", -1), ("_id", 1)]).limit(limit)
+        ]
+
+    def claim_together(self, shards: Sequence[WaitingShard], *, worker: str) -> list[Lease]:
+        """Lease those of these shards that still wait, in one step, each under a lease of its own."""
+        keys = [_key(shard.job, shard.n) for shard in shards]
+        token = secrets.token_hex(8)
+        waiting = {"_id": {"$in": keys}, "state": "waiting"}
+        if not keys or not self._shards.update_many(waiting, self._leased(worker, token)).matched_count:
+            return []
+        found = self._shards.find({"_id": {"$in": keys}, "state": "leased", "token": token})
+        return [_lease(document) for document in found.sort([("rank", -1), ("_id", 1)])]
+
+    def renew(self, *leases: Lease) -> bool:
+        """Extend leases; False when all were lost, or their jobs cancelled."""
+        renewed = self._shards.update_many(
+            self._any_held(leases), [{"$set": {"lease_until": self._lease_end()}}]
+        )
+        return renewed.matched_count > 0
 
     def suspect(self, lease: Lease, index: int) -> None:
         """Note that this item is worked on alone, so that it is known should the worker die of it."""
@@ -116,25 +156,12 @@ class ShardRepository:
 
     def close(self, lease: Lease, result: ShardResult) -> bool:
         """Record a shard as done, on its token; False when the lease was lost, which changes nothing."""
-        change: Document = {
-            "state": "done",
-            "scored": result.scored,
-            "rejected": result.rejected,
-            "untold": True,
-        }
-        for index, (cutout, sha256) in result.cutouts.items():
-            change |= {f"items.{index}.cutout": cutout, f"items.{index}.sha256": sha256}
-        for index, rejection in result.rejections.items():
-            change[f"items.{index}.rejection"] = vars(rejection)
-        closed = self._shards.update_one(
-            self._held(lease),
-            {
-                "$set": change,
-                "$unset": {"token": "", "lease_until": ""},
-                "$currentDate": {"closed": True},
-            },
-        )
-        return closed.matched_count == 1
+        return self._shards.update_one(self._held(lease), _closing(result)).matched_count == 1
+
+    def close_together(self, results: Sequence[tuple[Lease, ShardResult]]) -> int:
+        """The same of several shards; returns how many leases were not lost."""
+        changes = [UpdateOne(self._held(lease), _closing(result)) for lease, result in results]
+        return self._shards.bulk_write(changes, ordered=False).matched_count
 
     def untold(self, *, limit: int) -> list[tuple[str, int]]:
         """(job, n) of closed shards of whose scores no subscriber was told yet."""
@@ -289,6 +316,11 @@ class ShardRepository:
         query = _of_job(job) | {"state": {"$in": _OPEN}}
         return self._shards.find_one(query, {"_id": True}) is not None
 
+    def still_open(self, jobs: Collection[str]) -> set[str]:
+        """Which of these jobs have such a shard."""
+        query = {"_id.job": {"$in": list(jobs)}, "state": {"$in": _OPEN}}
+        return set(self._shards.distinct("_id.job", query))
+
     def any_live(self) -> bool:
         """Whether a shard that people wait for is waiting or worked on.
 
@@ -331,33 +363,35 @@ class ShardRepository:
         return [document["_id"] for document in self._shards.aggregate(pipeline)]
 
     def _claim(self, query: Document, *, worker: str, oldest: bool = False) -> Lease | None:
-        token = secrets.token_hex(8)
         document = self._shards.find_one_and_update(
             query,
-            [
-                {
-                    "$set": {
-                        "state": "leased",
-                        "token": token,
-                        "worker": {"$literal": worker},
-                        "attempts": {"$add": ["$attempts", 1]},
-                        "lease_until": self._lease_end(),
-                        "claimed": "$$NOW",
-                    }
-                }
-            ],
+            self._leased(worker, secrets.token_hex(8)),
             sort=[("rank", -1), ("_id", 1)] if oldest else None,
             return_document=ReturnDocument.AFTER,
         )
-        if document is None:
-            return None
-        key = document["_id"]
-        items = tuple(_item(item) for item in document["items"])
-        suspects = {int(index): len(tokens) for index, tokens in document.get("suspicions", {}).items()}
-        return Lease(key["job"], key["n"], token, document["attempts"], items, suspects)
+        return None if document is None else _lease(document)
+
+    def _leased(self, worker: str, token: str) -> list[Mapping[str, Any]]:
+        """What a claim changes of a shard."""
+        return [
+            {
+                "$set": {
+                    "state": "leased",
+                    "token": token,
+                    "worker": {"$literal": worker},
+                    "attempts": {"$add": ["$attempts", 1]},
+                    "lease_until": self._lease_end(),
+                    "claimed": "$$NOW",
+                }
+            }
+        ]
 
     def _held(self, lease: Lease) -> Document:
         return {"_id": _key(lease.job, lease.n), "state": "leased", "token": lease.token}
+
+    def _any_held(self, leases: Sequence[Lease]) -> Document:
+        keys, tokens = [_key(lease.job, lease.n) for lease in leases], [lease.token for lease in leases]
+        return {"_id": {"$in": keys}, "state": "leased", "token": {"$in": tokens}}
 
     def _lease_end(self) -> Document:
         return {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": self._lease_ms}}
@@ -377,6 +411,32 @@ def _shard_document(
         "created": datetime.now(UTC),
         "items": [_item_document(item) for item in items],
     }
+
+
+def _closing(result: ShardResult) -> Document:
+    """What closing changes of a shard."""
+    change: Document = {
+        "state": "done",
+        "scored": result.scored,
+        "rejected": result.rejected,
+        "untold": True,
+    }
+    for index, (cutout, sha256) in result.cutouts.items():
+        change |= {f"items.{index}.cutout": cutout, f"items.{index}.sha256": sha256}
+    for index, rejection in result.rejections.items():
+        change[f"items.{index}.rejection"] = vars(rejection)
+    return {
+        "$set": change,
+        "$unset": {"token": "", "lease_until": ""},
+        "$currentDate": {"closed": True},
+    }
+
+
+def _lease(document: Document) -> Lease:
+    key = document["_id"]
+    items = tuple(_item(item) for item in document["items"])
+    suspects = {int(index): len(tokens) for index, tokens in document.get("suspicions", {}).items()}
+    return Lease(key["job"], key["n"], document["token"], document["attempts"], items, suspects)
 
 
 def _key(job: str, n: int) -> Document:

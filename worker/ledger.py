@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from itertools import accumulate
 from types import TracebackType
 
 from core.cascade import gates
@@ -46,7 +47,9 @@ class Written:
 
 
 class ShardLedger:
-    """The outcomes of a shard that is being scored, and the rejections of its items.
+    """The outcomes of a shard that is being scored, or of several together, and the rejections of its items.
+
+    An item's index is its place among those of all shards.
 
     What was added goes on record when a quarter of a second has passed since the last time, or 500 cutouts
     have come together: a fast device does not wait for a journal after each batch, and of a slow one, a
@@ -55,23 +58,29 @@ class ShardLedger:
 
     Parameters
     ----------
+    job : whose versions, instrument and cascade are those of all of them.
     rejections : of items that are not to be read.
-    provenance : stored with each outcome.
+    provenance : stored with each outcome, beside its job and shard.
     """
 
     def __init__(
         self,
         record: Record,
         job: Job,
-        lease: Lease,
+        leases: Sequence[Lease],
         *,
         rejections: Mapping[int, Rejection],
         provenance: Mapping[str, object],
     ) -> None:
-        self._record, self._job, self._items = record, job, lease.items
-        self._rejections, self._provenance = dict(rejections), provenance
+        self._record, self._job = record, job
+        self._items = [item for lease in leases for item in lease.items]
+        self._parts = _parts(leases)
+        self._provenance = [
+            {"job": lease.job, "shard": lease.n, **provenance} for lease in leases for _ in lease.items
+        ]
+        self._rejections = dict(rejections)
         self._instrument = (job.instrument or ZTF).name
-        self._cutouts = _known_cutouts(lease.items)
+        self._cutouts = _known_cutouts(self._items)
         self._learnt: dict[int, tuple[str, str]] = {}
         self._outcomes: dict[tuple[str, str], Outcome] = {}
         self._group: list[Entry] = []
@@ -101,8 +110,8 @@ class ShardLedger:
         if self._group:
             self._keep(self._write(self._taken()))
 
-    def close(self) -> ShardResult:
-        """Count from the record what became of the items, and bring the production fields up to date.
+    def close(self) -> list[ShardResult]:
+        """Count from the record what became of each shard's items, and bring production fields up to date.
 
         What was written just now is on record as it is; the rest is read.
         """
@@ -114,13 +123,20 @@ class ShardLedger:
         outcomes = self._outcomes | read
         if still_open := [c for c in cutouts if self._open(c, outcomes)]:
             raise KeyError(f"{len(still_open)} cutouts without an outcome, such as {still_open[0]}")
-        found = ([outcomes.get((c, v)) for v in versions] for c in cutouts)
-        scored = sum(all(o is None or o.rejection is None for o in of_cutout) for of_cutout in found)
         set_production(self._record, versions, _scores(read))
-        learnt = {i: pair for i, pair in self._learnt.items() if i not in self._rejections}
         for rejection in self._rejections.values():
             count_rejection(rejection.stage, rejection.reason)
-        return ShardResult(scored, len(self._items) - scored, learnt, self._rejections)
+        return [self._result(part, outcomes) for part in self._parts]
+
+    def _result(self, part: range, outcomes: Mapping[tuple[str, str], Outcome]) -> ShardResult:
+        """Of one shard, by the indices that its items have in it."""
+        cutouts = [self._cutouts[i] for i in part if i in self._cutouts and i not in self._rejections]
+        found = ([outcomes.get((c, v)) for v in self._job.versions] for c in cutouts)
+        scored = sum(all(o is None or o.rejection is None for o in of_cutout) for of_cutout in found)
+        own = {i - part.start: i for i in part}
+        rejections = {n: self._rejections[i] for n, i in own.items() if i in self._rejections}
+        learnt = {n: self._learnt[i] for n, i in own.items() if i in self._learnt and n not in rejections}
+        return ShardResult(scored, len(part) - scored, learnt, rejections)
 
     def _open(self, cutout: str, outcomes: Mapping[tuple[str, str], Outcome]) -> bool:
         """Whether it lacks an outcome of a version that was to be run."""
@@ -180,13 +196,10 @@ class ShardLedger:
             for entry in group
             if entry.is_claimed and owners.get(entry.cutout.id, entry.cutout.sha256) != entry.cutout.sha256
         }
-        outcomes = {
-            (outcome.cutout, outcome.version): outcome
-            for entry in group
-            if entry.index not in refused
-            for outcome in entry.outcomes
-        }
-        new = self._record.outcomes.insert(list(outcomes.values()), provenance=self._provenance)
+        taken = [entry for entry in group if entry.index not in refused]
+        outcomes = {(o.cutout, o.version): o for entry in taken for o in entry.outcomes}
+        sources = {(o.cutout, o.version): self._provenance[e.index] for e in taken for o in e.outcomes}
+        new = self._record.outcomes.insert(list(outcomes.values()), provenance=list(sources.values()))
         if new < len(outcomes):  # some are on record as another process wrote them
             self._record.outcomes.note_not_run(outcomes.values())
             return Written(refused, {})
@@ -212,6 +225,12 @@ def conflict(given: str, recorded: str) -> Rejection:
     """The rejection of an item whose streak id is owned by other bytes."""
     detail = f"bytes with sha256 {given[:12]}… under a streak id that is on record with {recorded[:12]}…"
     return Rejection("read", "conflict", f"{detail}; expected the same bytes")
+
+
+def _parts(leases: Sequence[Lease]) -> list[range]:
+    """The indices of each shard's items among those of all."""
+    ends = list(accumulate(len(lease.items) for lease in leases))
+    return [range(end - len(lease.items), end) for lease, end in zip(leases, ends, strict=True)]
 
 
 def _known_cutouts(items: Sequence[Item]) -> dict[int, str]:

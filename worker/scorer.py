@@ -26,6 +26,7 @@ from storage.record import Record
 from worker.engine import Engine, begin
 from worker.heartbeat import Heartbeat
 from worker.ledger import Scored, ShardLedger, conflict
+from worker.live import NOT_OF_AN_ITEM, LiveShards
 from worker.metrics import timed
 from worker.reader import Reader, Reading, ReadItem
 
@@ -34,8 +35,6 @@ VERSIONS_HELD = 6
 LOOK_S = 0.1  # between two looks for live work, so that a fast device does not wait for each
 CAREFUL_AFTER = 3  # claims of a shard that nobody closed; then its cutouts are scored one by one
 DEATHS_OF_POISON = 2
-_NOT_OF_AN_ITEM = (PyMongoError, ServiceError)
-"""Failures that are the surroundings' and not the item's that was worked on."""
 
 
 class ShardScorer:
@@ -58,6 +57,7 @@ class ShardScorer:
         self._record, self._engine, self._readers = record, engine, readers
         self._settings, self.worker = settings, worker
         self._batch = max(settings.batch_sizes)
+        self._live = LiveShards(record, self, batch=self._batch, heartbeat_s=settings.heartbeat_s)
         self._recipes: dict[str, str] = {}
         self._warm: set[frozenset[str]] = set()
         self._looked = 0.0
@@ -99,13 +99,13 @@ class ShardScorer:
         self._acquit()
         lease = self._record.shards.claim(job, n, worker=self.worker, priority="live")
         if lease is not None:
-            self._work(lease)
+            self._live.work(self._live.with_others(lease))
             return
         passing_over = self._sated()
         while not self.draining and (
             lease := self._record.shards.claim_waiting("bulk", worker=self.worker, passing_over=passing_over)
         ):
-            if self._work(lease):
+            if self.work(lease):
                 return
             passing_over.add(lease.job)
 
@@ -119,7 +119,7 @@ class ShardScorer:
             if self._record.shards.leased(job) >= max(1, math.floor(share * workers))
         }
 
-    def _work(self, lease: Lease) -> bool:
+    def work(self, lease: Lease) -> bool:
         """Work on a shard; False when there was nothing to do."""
         with logged_about(job=lease.job, shard=lease.n, worker=self.worker):
             return self._worked(lease)
@@ -127,15 +127,15 @@ class ShardScorer:
     def _worked(self, lease: Lease) -> bool:
         job = self._record.jobs.start(lease.job)
         if job is None:
-            self._give_back(lease)
+            self.give_back(lease)
             return False
         renew = partial(self._record.shards.renew, lease)
         name = f"{lease.job}-{lease.n}"
         with Heartbeat(renew, every_s=self._settings.heartbeat_s, name=name) as heartbeat:
             if not self._loaded(job, lease):
                 return False
-            result = self._score_items(job, lease, heartbeat)
-        if result is None or not self._record.shards.close(lease, result):
+            results = self.score_items(job, [lease], heartbeat)
+        if results is None or not self._record.shards.close(lease, result := results[0]):
             _log.warning("lease lost; what was scored stays")
             return False
         self.scored += result.scored
@@ -145,7 +145,7 @@ class ShardScorer:
             self._record.jobs.finish(job.id)
         return True
 
-    def _give_back(self, lease: Lease) -> None:
+    def give_back(self, lease: Lease) -> None:
         """Return a shard whose job was not accepted, or not yet; one of an ended job is cancelled."""
         job = self._record.jobs.get(lease.job)
         if job is None or not job.state.ended:  # accepted only now, perhaps
@@ -166,9 +166,21 @@ class ShardScorer:
             return False
         return True
 
-    def _score_items(self, job: Job, lease: Lease, heartbeat: Heartbeat) -> ShardResult | None:
-        """Give every item an outcome or a rejection; None when the lease was lost on the way."""
-        items: dict[int, Item] = {i: item for i, item in enumerate(lease.items) if item.rejection is None}
+    def score_items(
+        self, job: Job, leases: Sequence[Lease], heartbeat: Heartbeat
+    ) -> list[ShardResult] | None:
+        """Give every item of a shard, or of several together, an outcome or a rejection.
+
+        Returns None when the leases were lost on the way.
+
+        Parameters
+        ----------
+        job : whose versions, instrument and cascade are those of all shards.
+        leases : several only where each was claimed for the first time.
+        """
+        lease = leases[0]
+        every = (item for one in leases for item in one.items)
+        items: dict[int, Item] = {i: item for i, item in enumerate(every) if item.rejection is None}
         known = self._record.outcomes.existing(_cutouts(items.values()), job.versions)
         done = {cutout for cutout, _ in known if all((cutout, v) in known for v in job.versions)}
         done |= self._below_on_record(job, known)
@@ -176,9 +188,9 @@ class ShardScorer:
         rejections = {i: why for i, why in _poison(lease).items() if i in unread}
         rejections |= self._contradicting(items, done)
         todo = [(i, item) for i, item in items.items() if i in unread and i not in rejections]
-        provenance = {"job": job.id, "shard": lease.n, "worker": self.worker}
-        provenance |= {"engine": self._engine.name, "precision": self._engine.precision}
-        with ShardLedger(self._record, job, lease, rejections=rejections, provenance=provenance) as ledger:
+        provenance = {"worker": self.worker, "engine": self._engine.name}
+        provenance |= {"precision": self._engine.precision}
+        with ShardLedger(self._record, job, leases, rejections=rejections, provenance=provenance) as ledger:
             careful = _is_careful(lease)
             for part in [[pair] for pair in todo] if careful else [todo]:
                 with self._suspicion(lease, part[0][0]) if careful else nullcontext():
@@ -262,7 +274,7 @@ class ShardScorer:
         self._record.shards.suspect(lease, index)
         try:
             yield
-        except _NOT_OF_AN_ITEM:
+        except NOT_OF_AN_ITEM:
             self._outlived.append((lease, index))
             with suppress(PyMongoError):  # else before the next shard
                 self._acquit()
@@ -320,15 +332,12 @@ class ShardScorer:
         if not self._record.shards.any_live():  # a claim, even of nothing, waits for the journal
             return
         refused: set[str] = set()
-        while not self.draining and (
-            lease := self._record.shards.claim_waiting("live", worker=self.worker, passing_over=refused)
-        ):
+        while not self.draining and (leases := self._live.claim(passing_over=refused)):
             try:
-                if not self._work(lease):
-                    refused.add(lease.job)
-            except Exception:  # noqa: BLE001  its lease runs out; the bulk shard is not to suffer for it
-                _log.exception("live shard failed", extra={"job": lease.job, "shard": lease.n})
-                refused.add(lease.job)
+                refused |= self._live.work(leases)
+            except Exception:  # noqa: BLE001  leases run out; the bulk shard is not to suffer for it
+                _log.exception("live shard failed", extra={"job": leases[0].job, "shards": len(leases)})
+                refused |= {lease.job for lease in leases}
 
 
 def _waves(versions: Sequence[str]) -> list[list[str]]:

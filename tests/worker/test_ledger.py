@@ -37,7 +37,7 @@ def open_ledger(record: Record, reads: Sequence[ReadItem], **provenance: object)
     register(record, *VERSIONS)
     items = tuple(Item(str(r.index), r.cutout, r.sha256) for r in reads)
     job = Job("j", VERSIONS, "bulk", "me", items=len(items), shards=1)
-    return ShardLedger(record, job, Lease("j", 0, "t", 1, items), rejections={}, provenance=provenance)
+    return ShardLedger(record, job, [Lease("j", 0, "t", 1, items)], rejections={}, provenance=provenance)
 
 
 def scores(reads: Sequence[ReadItem]) -> dict[int, dict[str, float]]:
@@ -59,7 +59,7 @@ def test_a_group_goes_on_record_while_the_next_is_scored_and_the_rest_in_the_end
         while on_record(record) < 2 * GROUP_CUTOUTS and time.monotonic() < until:
             time.sleep(0.01)
         assert on_record(record) == 2 * GROUP_CUTOUTS
-        result = shard.close()
+        [result] = shard.close()
     assert (result.scored, result.rejected) == (len(reads), 0)
     assert on_record(record) == 2 * len(reads)
 
@@ -88,7 +88,7 @@ def test_of_one_id_the_first_content_that_decodes_is_scored_and_each_other_item_
     ]
     with open_ledger(record, reads) as shard:
         shard.add(reads, scores(reads))
-        result = shard.close()
+        [result] = shard.close()
     assert (result.scored, result.rejected) == (2, 3)
     assert {index: why.reason for index, why in result.rejections.items()} == {0: "truncated", 2: "conflict"}
     assert set(record.outcomes.existing([STREAK, *map(content, range(5))], VERSIONS)) == {
@@ -102,7 +102,7 @@ def test_what_another_worker_wrote_meanwhile_stays_and_counts(record: Record) ->
         first.add(reads[:2], {r.index: {"rb@1": 0.25, "sl@1": float("nan")} for r in reads[:2]})
         first.flush()
         second.add(reads, scores(reads))
-        result = second.close()
+        [result] = second.close()
     assert (result.scored, result.rejected) == (2, 2)
     assert record.outcomes.find([content(0)], ["rb@1"])[content(0), "rb@1"].score == 0.25
 
@@ -124,9 +124,9 @@ def test_a_backlog_knows_who_owns_its_ids_but_for_bytes_that_have_changed_since(
     job = Job("j", VERSIONS, "bulk", "me", items=2, shards=1, kind="rescore", selection="")
     reads = [read(0, ids[0], of=0), read(1, ids[1], of=1)]
     lease = Lease("j", 0, "t", 1, items)
-    with ShardLedger(record, job, lease, rejections={}, provenance={}) as shard:
+    with ShardLedger(record, job, [lease], rejections={}, provenance={}) as shard:
         shard.add(reads, scores(reads))
-        result = shard.close()
+        [result] = shard.close()
     assert {index: why.reason for index, why in result.rejections.items()} == {1: "conflict"}
     assert set(record.outcomes.existing(ids, VERSIONS)) == {(ids[0], version) for version in VERSIONS}
 
@@ -150,7 +150,7 @@ def test_a_connection_that_closes_while_production_fields_are_written_does_not_c
     with open_ledger(record, reads) as shard, monkeypatch.context() as chance:
         chance.setattr(Collection, "bulk_write", cut_once)
         shard.add(reads, scores(reads))
-        assert shard.close().scored == 1
+        assert [result.scored for result in shard.close()] == [1]
     assert len(cuts) == 1
     assert (record.cutouts.get(content(0)) or {})["rb"] == 0.5
 
@@ -170,5 +170,5 @@ def test_production_fields_that_a_mongod_that_stays_away_cost_are_set_as_the_sha
         with pytest.raises(AutoReconnect):
             shard.close()
     with open_ledger(record, reads) as again:
-        assert again.close().scored == 1
+        assert [result.scored for result in again.close()] == [1]
     assert (record.cutouts.get(content(0)) or {})["rb"] == 0.5

@@ -400,8 +400,8 @@ def test_a_live_shard_that_kills_between_two_items_throws_suspicion_on_neither(b
 
 
 def test_an_item_with_an_outcome_on_record_is_no_poison_whatever_died_since(bench: Bench) -> None:
-    job = bench.submit(bench.items([("a.png", noisy_png(1))]))
     bench.run(bench.submit(bench.items([("b.png", noisy_png(1))])))
+    job = bench.submit(bench.items([("a.png", noisy_png(1))]))
     claimed_often(bench, job)
     for _ in range(2):
         lease = bench.record.shards.claim(job.id, 0, worker="dies")

@@ -25,7 +25,7 @@ from tests.worker.networks import random_bundle
 from tests.worker.pictures import noisy_png
 
 PATIENCE_S = 90.0
-SHARD = 40
+SHARD = 10  # several of them are one batch
 Until = Callable[[Callable[[], object]], None]
 
 
@@ -87,20 +87,20 @@ def place(settings: Settings, record: Record, tmp_path: Path) -> Place:
 
 
 def test_a_killed_scoring_process_loses_nothing_and_doubles_nothing(place: Place) -> None:
-    job = place.submit(6 * SHARD, seed=1000)
+    job = place.submit(24 * SHARD, seed=1000)
     with place.worker() as (worker, until):
         until(lambda: place.outcomes.count_documents({}) > 0)
         child = place.record.workers.ready()[0].pid
         os.kill(child, signal.SIGKILL)
         until(lambda: place.is_finished(job))
         assert child not in process_tree(worker.pid)
-    assert place.outcomes.count_documents({}) == 2 * 6 * SHARD
+    assert place.outcomes.count_documents({}) == 2 * 24 * SHARD
     progress = place.record.shards.progress(job.id)
-    assert (progress.scored, progress.rejected) == (6 * SHARD, 0)
+    assert (progress.scored, progress.rejected) == (24 * SHARD, 0)
 
 
 def test_a_stopped_scoring_process_is_replaced_and_loses_nothing(place: Place) -> None:
-    job = place.submit(6 * SHARD, seed=4000)
+    job = place.submit(24 * SHARD, seed=4000)
     with place.worker(DA_WATCHDOG__SILENT_S="3") as (worker, until):
         until(lambda: place.outcomes.count_documents({}) > 0)
         stopped = place.record.workers.ready()[0].pid
@@ -111,9 +111,9 @@ def test_a_stopped_scoring_process_is_replaced_and_loses_nothing(place: Place) -
         assert (other.replaced, other.pid != stopped) == (1, True)
         assert "the scoring process has not run for" in other.replaced_why
         until(lambda: place.is_finished(job))
-    assert place.outcomes.count_documents({}) == 2 * 6 * SHARD
+    assert place.outcomes.count_documents({}) == 2 * 24 * SHARD
     progress = place.record.shards.progress(job.id)
-    assert (progress.scored, progress.rejected) == (6 * SHARD, 0)
+    assert (progress.scored, progress.rejected) == (24 * SHARD, 0)
 
 
 def test_a_worker_whose_engine_scores_otherwise_than_others_ends_and_says_why(place: Place) -> None:
@@ -138,7 +138,7 @@ def test_a_worker_told_to_end_finishes_its_shard_and_the_next_one_goes_on_and_en
     place: Place,
 ) -> None:
     shards = place.record.database["shards"]
-    job = place.submit(4 * SHARD, seed=2000)
+    job = place.submit(16 * SHARD, seed=2000)
     with place.worker() as (worker, until):
         until(lambda: shards.count_documents({"state": "leased"}))
         with place.record.database["workers"].watch() as presence:
@@ -159,7 +159,7 @@ def test_a_worker_told_to_end_finishes_its_shard_and_the_next_one_goes_on_and_en
             time.sleep(0.2)
         assert worker.poll() == 0
     assert place.is_finished(job)
-    assert place.outcomes.count_documents({}) == 2 * 4 * SHARD
+    assert place.outcomes.count_documents({}) == 2 * 16 * SHARD
 
 
 def test_a_worker_that_looks_into_another_blob_store_ends_and_rejects_nothing(

@@ -60,17 +60,33 @@ class RandomEngine(WaitingEngine):
         return self._rng.random(super().score(batch, versions).shape, np.float32)
 
 
+class WaitingReading(Iterator[ReadItem]):
+    """Items as they would be after reading, each with the same pixel."""
+
+    def __init__(self, items: Sequence[tuple[int, Item]], recipes: Sequence[str]) -> None:
+        self._items, self._recipes = iter(items), recipes
+
+    def __next__(self) -> ReadItem:
+        index, item = next(self._items)
+        pixels = dict.fromkeys(self._recipes, PIXELS)
+        return ReadItem(index, item.cutout, item.sha256, content=item.sha256, pixels=pixels)
+
+    def is_ready(self, _: int) -> bool:
+        """Nothing is waited for."""
+        return True
+
+    def close(self) -> None:
+        """Nothing was begun."""
+
+
 class WaitingReader:
     """Gives every item the same pixel."""
 
     def read(
         self, items: Sequence[tuple[int, Item]], recipes: Sequence[str], _: Instrument
-    ) -> Iterator[ReadItem]:
+    ) -> WaitingReading:
         """Each item as it would be after reading."""
-        for index, item in items:
-            yield ReadItem(
-                index, item.cutout, item.sha256, content=item.sha256, pixels=dict.fromkeys(recipes, PIXELS)
-            )
+        return WaitingReading(items, recipes)
 
 
 # A spawned child imports this module twice, by its name and as its main module, and is to start once.

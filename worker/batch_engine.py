@@ -3,7 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,8 +92,7 @@ class BatchEngine(ABC):
         """A batch whose parts are begun, each as soon as the device has less than `in_flight` others."""
         run = self._function(together)
         begun = _Begun(self._sizes[-1])
-        for start in range(0, len(batch), begun.largest):
-            part = batch[start : start + begun.largest]
+        for part in self._cut(batch, begun.largest):
             while len(self._flying) >= self.in_flight:
                 self._land_one()
             if begun.error is not None:
@@ -105,6 +104,11 @@ class BatchEngine(ABC):
                 break
             begun.flying += 1
         return begun
+
+    def _cut(self, batch: Pixels, largest: int) -> Iterator[Pixels]:
+        """The parts of a batch, each of that size at most."""
+        for start in range(0, len(batch), largest):
+            yield batch[start : start + largest]
 
     def _land_one(self) -> None:
         """Read back the part that was begun first, for the batch that it belongs to."""

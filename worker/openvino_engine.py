@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,16 @@ class OpenVinoEngine(BatchEngine):
                 target.replace_source_output(parameter.output(0))
         results = [network.get_results()[0] for network in (first, *others)]
         return _Compiled(self._core.compile_model(ov.Model(results, [parameter]), "CPU", CONFIG), [])
+
+    def _cut(self, batch: Pixels, largest: int) -> Iterator[Pixels]:
+        """Whole parts while there is one for each core, and the rest one by one.
+
+        A part that is padded costs what a whole one does, and one part keeps one core busy.
+        """
+        round_ = largest * (self.in_flight - 1)
+        whole = len(batch) - len(batch) % round_ if self._sizes[0] == 1 else len(batch)
+        yield from super()._cut(batch[:whole], largest)
+        yield from super()._cut(batch[whole:], 1)
 
     def _start(self, run: _Compiled, batch: Pixels) -> Any:
         request = run.idle.pop() if run.idle else run.model.create_infer_request()

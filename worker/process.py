@@ -32,6 +32,7 @@ from worker.reader import Reader
 from worker.readers import open_reader
 from worker.scorer import ShardScorer
 from worker.seat import Seat, seat_of_this_process
+from worker.stages import Stages
 from worker.watched_engine import WatchedEngine
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,10 @@ PATIENCE_S = 30.0  # a mongod that restarts is back within this time
 class ScoringProcess:
     """One engine with the production networks, and the thread that reports it."""
 
-    def __init__(self, settings: Settings, engine: Engine, seat: Seat, heart: Heart) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, seat: Seat, heart: Heart, stages: Stages | None = None
+    ) -> None:
+        self._stages = stages or Stages()
         self.name = f"{socket.gethostname()}:{seat.device}"
         self._seat, self._heart = seat, heart
         self._record = open_record(settings, patience_s=PATIENCE_S)
@@ -61,19 +65,28 @@ class ScoringProcess:
         else:
             refuse_unfit(self._record.database)
         self.scorer = _scorer(settings, self._record, self._engine, self.name)
+        self._stages.end("record")
 
     def start(self) -> None:
         """Load and warm the production networks, ask the canary, then say that this worker is ready."""
         self._heart.doing = lambda: self._engine.doing
         versions = self._in_production()
         self.scorer.load(versions)
+        self._stages.end("networks")
         self._ask_canary()
+        self._stages.end("canary")
         self._report()
+        self._stages.end("presence")
         self._heart.beat()  # at once: one that stops now is not thought to be starting still
         threading.Thread(target=self._keep_reporting, name="presence", daemon=True).start()
         threading.Thread(target=self._keep_asking, name="canary", daemon=True).start()
-        where = {"worker": self.name, "device": self._engine.device, "engine": self._engine.name}
-        _log.info("ready" if self._heart.ready else "started", extra=where | {"versions": versions})
+        where: dict[str, object] = {
+            "worker": self.name,
+            "device": self._engine.device,
+            "engine": self._engine.name,
+        }
+        where |= {"versions": versions, "took_s": self._stages.took_s}
+        _log.info("ready" if self._heart.ready else "started", extra=where)
 
     def drain(self) -> None:
         """Finish the shard at hand, take no other, and say so at once."""
@@ -168,6 +181,7 @@ def _drain() -> None:
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _start(**_: object) -> None:
     when_told_to_end(_drain)
+    stages = Stages()
     settings = load_settings()
     configure_logging(settings.log_level)
     seat = seat_of_this_process()
@@ -175,10 +189,11 @@ def _start(**_: object) -> None:
     heart.start()
     try:
         engine, why_no_gpu = make_engine(settings, seat)  # in the child only
+        stages.end("engine")
         found = seat.checked(engine.device, why_no_gpu)
         if found.device != seat.device:
             _log.warning("%s can't use %s, and the CPU is allowed: it scores there", engine.name, seat.told)
-        process = _started(settings, engine, found, heart)
+        process = _started(settings, engine, found, heart, stages)
     except Exception as error:  # noqa: BLE001  Celery would log it and go on with a process that can't score
         _log.critical("this worker can't score and ends", exc_info=True)
         seat.complain(error)
@@ -197,12 +212,14 @@ def _starting() -> Callable[[], tuple[str, float]]:
     return lambda: ("start", time.monotonic() - began)
 
 
-def _started(settings: Settings, engine: Engine, seat: Seat, heart: Heart) -> ScoringProcess | None:
+def _started(
+    settings: Settings, engine: Engine, seat: Seat, heart: Heart, stages: Stages
+) -> ScoringProcess | None:
     """A process that is ready; waits for a record that is away, until told to end."""
     while not _draining.is_set():
         heart.doing = _starting()  # anew: waiting for a record is no fault
         try:
-            process = ScoringProcess(settings, engine, seat, heart)
+            process = ScoringProcess(settings, engine, seat, heart, stages)
             process.start()
         except (PyMongoError, Unavailable) as error:
             _log.error("not ready, trying again: %s: %s", type(error).__name__, error)

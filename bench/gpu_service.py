@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from os import environ
 from pathlib import Path
@@ -43,8 +43,9 @@ def serve(
     distinct : simulated files, which are on record again and again under other names.
     """
     pictures = [data for _, data in jpegs(distinct, seed=7)]
-    with tempfile.TemporaryDirectory(prefix="streaks-gpu-") as scratch, _settings(batch):
+    with tempfile.TemporaryDirectory(prefix="streaks-gpu-") as scratch, ExitStack() as stack:
         folder = Path(scratch)
+        stack.enter_context(_settings(batch, folder / "service"))
         for version, found in bundles.items():
             shutil.copytree(found, folder / "bundles" / version.replace("@", "-"))
         pixels = np.stack([decode(data) for data in pictures])
@@ -81,6 +82,7 @@ def _measured(
     for n in range(rounds + 1):
         for way, files in backlogs.items():
             night = night_on_record(local, files, days=FIRST_DAY + len(rows), packed=way == "packs")
+            _say(f"{len(files)} cutouts are on record, read from {way}")
             found = scored(local, night, len(files), versions=versions)
             after, stages = bare.run("engine", count), _stages()
             row = _row(way, found, len(files), (before, after), count)
@@ -128,12 +130,13 @@ def _stages() -> dict[str, float]:
 
 
 @contextmanager
-def _settings(batch: int) -> Iterator[None]:
-    """JAX and its largest batch for all processes that are started meanwhile."""
+def _settings(batch: int, state: Path) -> Iterator[None]:
+    """JAX and its largest batch for all processes that start meanwhile; they share compiled programs."""
     wanted = {
         "DA_SCORING__ENGINE": "jax",
         "DA_SCORING__BATCH_SIZES": f"[1, 32, {batch}]",
         "DA_SHIPPED": "light",
+        "DA_STATE_DIR": str(state),
         "KERAS_BACKEND": "jax",
     }
     before = dict(environ)

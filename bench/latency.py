@@ -5,7 +5,8 @@ time counts from the answer 202 to the result, both as a client sees them. The v
 and two batches of the backlog, as long as these take here.
 
 With `--idle` there is no backlog: p50 from the request to the scores in MongoDB is under twice what the
-networks alone take for one cutout, and 25 ms.
+networks alone take for one cutout, and 25 ms. With `--load N` single cutouts come N a second, whether or not
+those before have their scores.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import numpy as np
 
 from bench.cutout_files import jpegs, write_zip
 from bench.idle import measure_idle
+from bench.live_load import measure_load, others
 from bench.local_service import LocalService, local_service
 from bench.verdict import conclude
 from cli.client import Client
@@ -40,11 +42,16 @@ def main() -> int:
     parser.add_argument("--backlog", type=int, default=6000, help="cutouts of the bulk job")
     parser.add_argument("--live", type=int, default=100, help="single cutouts, at most")
     parser.add_argument("--idle", action="store_true", help="without a backlog, against the networks alone")
+    parser.add_argument("--load", type=float, metavar="N", help="submissions a second, without a backlog")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="deep-asteroids-latency-") as scratch:
         folder = Path(scratch)
+        if args.load is not None:
+            [(_, jpeg)] = jpegs(1, seed=args.seed)
+            singles = others(jpeg, folder, args.live)
+            return measure_load(folder, singles, per_s=args.load, as_json=args.json)
         bulk = 0 if args.idle else args.backlog
         cutouts = jpegs(bulk + args.live, seed=args.seed)
         backlog = write_zip(folder / "backlog.zip", cutouts[:bulk])

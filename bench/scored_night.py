@@ -7,6 +7,7 @@ from itertools import pairwise
 from bench.backlog import put_on_record
 from bench.local_service import LocalService
 from bench.process_tree import peak_mib, process_tree
+from bench.stages import Shares, StageClock
 from cli.connection import local_client
 from core.settings import Settings
 from cutouts.recipes import RECIPES
@@ -26,6 +27,7 @@ class Backlog:
     shards : their sizes.
     between_ms : from the end of each shard to the claim of the next one.
     cpu_ms : of each program, per cutout, from the job's acceptance.
+    stages : the share of `seconds` that the worker was at each stage.
     """
 
     seconds: float
@@ -33,6 +35,7 @@ class Backlog:
     shards: list[int]
     between_ms: list[int]
     cpu_ms: dict[str, float]
+    stages: Shares
 
 
 def night_on_record(local: LocalService, files: list[bytes], *, days: int, packed: bool) -> str:
@@ -59,16 +62,18 @@ def _comment(days: int) -> bytes:
 def scored(local: LocalService, night: str, count: int, *, versions: Sequence[str]) -> Backlog:
     """Have a night scored, and tell from the record how long that took."""
     client = local_client(local.service.url, local.service.secrets_file)
-    job = str(client.jobs.submit_rescoring({"models": list(versions), "nights": [night]})["job"])
+    stages = StageClock(local.programs()["worker"])
     before = local.cpu_s()
+    job = str(client.jobs.submit_rescoring({"models": list(versions), "nights": [night]})["job"])
     ended = local.wait(job, timeout_s=900)
     cpu = {name: after - before[name] for name, after in local.cpu_s().items()}
     progress = local.record.shards.progress(job)
     if progress.scored != count or ended.created is None or ended.finished is None:
         raise RuntimeError(f"{progress.scored} of {count} cutouts of {night} were scored: {ended}")
     shards = list(local.record.database["shards"].find({"_id.job": job}).sort("claimed", 1))
+    seconds = (ended.finished - shards[0]["claimed"]).total_seconds()
     return Backlog(
-        seconds=(ended.finished - shards[0]["claimed"]).total_seconds(),
+        seconds=seconds,
         waited_s=(shards[0]["claimed"] - ended.created).total_seconds(),
         shards=[shard["size"] for shard in shards],
         between_ms=[
@@ -76,6 +81,7 @@ def scored(local: LocalService, night: str, count: int, *, versions: Sequence[st
             for one, later in pairwise(shards)
         ],
         cpu_ms={name: round(1000 * used / count, 2) for name, used in cpu.items()},
+        stages=stages.shares(seconds),
     )
 
 

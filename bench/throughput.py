@@ -21,6 +21,7 @@ from bench.bare_program import QUIET, Bare, BareEngine
 from bench.cutout_files import jpegs
 from bench.local_service import LocalService, local_service
 from bench.scored_night import Backlog, night_on_record, peaks, scored
+from bench.stages import told, typical
 from bench.verdict import conclude
 from core.settings import Scoring
 from cutouts.decode import decode
@@ -108,9 +109,12 @@ def _conclude(rounds: list[Round], used: dict[str, int], *, as_json: bool) -> in
     }
     for way in LIMITS:
         details[f"backlogs from {way}"] = [asdict(found.backlogs[way]) for found in rounds]
-    told = "; ".join(f"from {way} {costs[way]:.1%} (at most {limit:.0%})" for way, limit in LIMITS.items())
+        stages = told(typical([found.backlogs[way].stages for found in rounds]))
+        details[f"stages from {way}"] = stages
+        print(f"  stages from {way}: {stages}", file=sys.stderr)
+    costly = "; ".join(f"from {way} {costs[way]:.1%} (at most {limit:.0%})" for way, limit in LIMITS.items())
     figure = (
-        f"a backlog costs, of the bare engine, {told}; "
+        f"a backlog costs, of the bare engine, {costly}; "
         f"the engine runs at {gain:.2f} x predict (at least {PREDICT_LIMIT})"
     )
     kept = gain >= PREDICT_LIMIT and all(costs[way] <= limit for way, limit in LIMITS.items())

@@ -15,6 +15,7 @@ from bench.local_service import LocalService
 from bench.peers.told import CONFIG_VARIABLE, Told
 from bench.process_tree import peak_mib, process_tree
 from bench.scored_night import night_on_record, scored
+from bench.stages import Shares, told, typical
 
 Scores = NDArray[np.float64]
 FIRST_DAY = 700
@@ -56,12 +57,15 @@ class Ours:
     ) -> None:
         self._local, self._files, self._versions, self._packed = local, files, versions, packed
         self.settings: dict[str, object] = {"reads": "packs" if packed else "files"}
+        self._stages: list[Shares] = []
 
     def run(self, n: int) -> Ran:
         """Score a night of the same pictures under other ids."""
         days = FIRST_DAY + 2 * n + self._packed
         night = night_on_record(self._local, self._files, days=days, packed=self._packed)
         found = scored(self._local, night, len(self._files), versions=self._versions)
+        self._stages.append(found.stages)
+        self.settings["stages"] = told(typical(self._stages))
         outcomes = self._local.outcomes(*self._versions)
         rows = [
             [outcomes[cutout, version][0] for version in self._versions]

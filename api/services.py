@@ -19,9 +19,10 @@ from api.turns import Turns
 from core.errors import NotAllowed, Unavailable
 from core.settings import Settings
 from core.user import ROLES, Proof, Role, User
-from storage.database import check
+from storage.database import refusals_told
 from storage.record import Record, open_record
 from storage.schema import prepare
+from storage.service_rights import check_service
 from tasks.app import app as celery_app
 from tasks.messenger import Messenger
 from tasks.submit import Submitter
@@ -80,11 +81,12 @@ def open_services(settings: Settings) -> Iterator[Services]:
     gate = CapacityLimiter(GATE_THREADS)
     writers = ThreadPoolExecutor(BLOB_WRITERS, thread_name_prefix="blobs")
     try:
-        check(record.database)
-        prepare(record.database)
-        record.check_blobs()
-        record.models.register_shipped(settings.shipped)
-        record.accounts.ensure_admin(account.admin_username, account.admin_password.get_secret_value())
+        check_service(record.database, "api", account=settings.mongo_account)
+        with refusals_told(settings.mongo_account):
+            prepare(record.database)
+            record.check_blobs()
+            record.models.register_shipped(settings.shipped)
+            record.accounts.ensure_admin(account.admin_username, account.admin_password.get_secret_value())
         messenger = Messenger(celery_app, settings.required_redis_url())
         with suppress(Unavailable):  # jobs are accepted without Redis, and told of later
             messenger.check()

@@ -4,6 +4,7 @@ from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -210,6 +211,11 @@ class Settings(BaseSettings):
     behind_gateway: bool = Field(
         False, description="other hosts reach mongo_url and redis_url at `listen_name`, through the gateway"
     )
+    prepares: bool = Field(
+        True,
+        description="whether workers make indexes and register the networks of the repository; false where"
+        " their account at MongoDB may not, and the API does",
+    )
     flower_port: int = Field(5555, ge=0, le=65535)
     shipped: Shipped = Field(
         "best",
@@ -291,8 +297,20 @@ class Settings(BaseSettings):
         for field in ("mongo_url", "redis_url"):
             url: SecretStr | None = getattr(self, field)
             if url is not None and "{" in url.get_secret_value():
-                object.__setattr__(self, field, _filled(url, self.secrets, f"DA_{field.upper()}"))
+                object.__setattr__(self, field, self._filled(url, f"DA_{field.upper()}"))
         return self
+
+    def _filled(self, url: SecretStr, name: str) -> SecretStr:
+        text = url.get_secret_value()
+        for place, account in self.secrets.accounts.items():
+            if place in text:
+                if account is None:
+                    raise Misconfigured(
+                        f"{name} has {place} in it, and the secrets file holds no such account: "
+                        f"{self.secrets_file}"
+                    )
+                text = text.replace(place, account)
+        return SecretStr(text)
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -305,6 +323,11 @@ class Settings(BaseSettings):
         return self.blob_url or f"file://{(self.state_dir / 'blobs').absolute()}"
 
     @property
+    def prepares_record(self) -> bool:
+        """Whether a worker of these settings is to make indexes and register networks."""
+        return self.prepares and self.guest is None
+
+    @property
     def graphs(self) -> Path:
         """The folder in which engines keep networks as graphs."""
         return self.scoring.graphs_dir or self.state_dir / "graphs"
@@ -312,6 +335,11 @@ class Settings(BaseSettings):
     def required_mongo_url(self) -> str:
         """The MongoDB URL; raises Misconfigured when none is set."""
         return _required(self.mongo_url, "DA_MONGO_URL")
+
+    @property
+    def mongo_account(self) -> str:
+        """The account at MongoDB, for messages; empty for none, and for the embedded server's."""
+        return unquote(urlsplit(self.mongo_url.get_secret_value()).username or "") if self.mongo_url else ""
 
     def required_redis_url(self) -> str:
         """The Redis URL; raises Misconfigured when none is set."""
@@ -327,16 +355,6 @@ def load_settings(**overrides: Any) -> Settings:
         raise Misconfigured(f"settings (DA_* variables, {CONFIG_FILE}): {faults}") from error
     except (SettingsError, ValueError, OSError) as error:  # not even JSON
         raise Misconfigured(f"settings (DA_* variables, {CONFIG_FILE}) can't be read: {error}") from error
-
-
-def _filled(url: SecretStr, secrets: Secrets, name: str) -> SecretStr:
-    text = url.get_secret_value()
-    for place, account in secrets.accounts.items():
-        if place in text:
-            if account is None:
-                raise Misconfigured(f"{name} has {place} in it, and the secrets file holds no such account")
-            text = text.replace(place, account)
-    return SecretStr(text)
 
 
 def _required(url: SecretStr | None, name: str) -> str:

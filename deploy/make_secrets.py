@@ -1,28 +1,48 @@
-"""`python3 deploy/make_secrets.py [FOLDER]`: the secret files of docker-compose.yml, from secrets.json.
+"""`python3 deploy/make_secrets.py [FOLDER] [--rotate SERVICE]`: the secret files of docker-compose.yml.
 
-What FOLDER/secrets.json holds is kept; what it leaves out is random. Run again after a change to it. Needs
-nothing but Python: it runs on the host, before any image is built. The files may be read by everybody who
-gets into the folder, as each container reads them as a user of its own; the folder lets in its owner alone.
+What FOLDER/secrets.json holds is kept; what it leaves out is random. Each service has a file of its own, with
+its accounts and no more. Run again after a change; `--rotate` gives a service, or all, new passwords at the
+servers. Needs nothing but Python: it runs on the host, before any image is built. The files may be read by
+everybody who gets into the folder, as each container reads them as a user of its own; the folder lets in its
+owner alone.
 """
 
+import argparse
 import hashlib
 import json
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o444
+AT_MONGO = ("api", "worker", "trainer", "beat", "operator")
+AT_REDIS = (*AT_MONGO, "flower", "gateway")
+BESIDE_ACCOUNTS = {
+    "api": ("database", "metrics_token"),
+    "worker": ("metrics_token",),
+    "trainer": ("metrics_token",),
+    "beat": ("metrics_token", "mail"),
+    "flower": ("flower",),
+    "gateway": ("metrics_token",),
+    "operator": ("database", "kowalski", "depot"),
+}
+"""What else of secrets.json the file of a service holds."""
 
 
-def make_secrets(folder: Path) -> list[str]:
+def make_secrets(folder: Path, *, rotate: Sequence[str] = ()) -> list[str]:
     """Write what is missing or has changed; returns the names of the files that were written."""
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     folder.chmod(FOLDER_MODE)
-    known = _complete(_read(folder / "secrets.json"))
+    known = _complete(_read(folder / "secrets.json"), rotate)
     key = folder / "mongo.key"
+    administrator = known["database"]["admin_username"]
+    accounts = {"passwords": known["mongo_passwords"], "retired": [administrator]}
     texts = {
-        "secrets.json": json.dumps(known, indent=2) + "\n",
+        "secrets.json": _json(known),
+        **{f"{service}.json": _json(_of(service, known)) for service in BESIDE_ACCOUNTS},
+        "mongo_accounts.json": _json(accounts),
         "redis.acl": _redis_accounts(known["redis_password"]),
         "mongo.key": key.read_text("ascii") if key.exists() else secrets.token_hex(256) + "\n",
         "grafana_password": known["grafana_password"],
@@ -43,22 +63,38 @@ def _read(file: Path) -> dict[str, Any]:
     return found
 
 
-def _complete(given: dict[str, Any]) -> dict[str, Any]:
-    """With what was left out, or left empty, made at random."""
+def _complete(given: dict[str, Any], rotate: Sequence[str]) -> dict[str, Any]:
+    """With what was left out, left empty, or is to be another one, made at random."""
     made: dict[str, Any] = {
         "database": {"admin_username": "admin", "admin_password": secrets.token_urlsafe(18)},
         "kowalski": {"user": "", "password": ""},
         "redis_password": secrets.token_urlsafe(32),
+        "mongo_passwords": {service: secrets.token_urlsafe(32) for service in AT_MONGO},
         "flower": {"user": "flower", "password": secrets.token_urlsafe(18)},
         "metrics_token": secrets.token_urlsafe(32),
         "grafana_password": secrets.token_urlsafe(18),
     }
     for name, value in given.items():
         if isinstance(value, dict):
-            made[name] = {**made.get(name, {}), **{key: part for key, part in value.items() if part}}
+            spent = rotate if name == "mongo_passwords" else ()
+            kept = {key: part for key, part in value.items() if part and key not in spent}
+            made[name] = {**made.get(name, {}), **kept}
         elif value:
             made[name] = value
     return made
+
+
+def _of(service: str, known: dict[str, Any]) -> dict[str, Any]:
+    """The contents of a service's own file."""
+    own: dict[str, Any] = {name: known[name] for name in BESIDE_ACCOUNTS[service] if name in known}
+    if service in AT_MONGO:
+        own["mongo"] = {"user": f"streaks-{service}", "password": known["mongo_passwords"][service]}
+    own["redis_password"] = known["redis_password"]
+    return own
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2) + "\n"
 
 
 def _redis_accounts(password: str) -> str:
@@ -79,7 +115,23 @@ def _write(file: Path, text: str) -> bool:
     return True
 
 
+def main() -> int:
+    """Write the files, and say which."""
+    parser = argparse.ArgumentParser(description="The secret files of docker-compose.yml.")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("secrets"))
+    parser.add_argument(
+        "--rotate",
+        action="append",
+        default=[],
+        choices=[*AT_REDIS, "all"],
+        metavar="SERVICE",
+        help=f"give {', '.join(AT_REDIS)}, or all, new passwords at MongoDB and Redis",
+    )
+    args = parser.parse_args()
+    written = make_secrets(args.folder, rotate=AT_REDIS if "all" in args.rotate else args.rotate)
+    sys.stderr.write(f"{args.folder}: {', '.join(written) or 'nothing'} written\n")
+    return 0
+
+
 if __name__ == "__main__":
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "secrets")
-    written = make_secrets(folder)
-    sys.stderr.write(f"{folder}: {', '.join(written) or 'nothing'} written\n")
+    sys.exit(main())

@@ -1,5 +1,7 @@
 """The connection to MongoDB, and its indexes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, GEOSPHERE, IndexModel, MongoClient
@@ -10,6 +12,8 @@ from pymongo.write_concern import WriteConcern
 from core.errors import Misconfigured, Unavailable
 
 AUTHENTICATION_FAILED = 18
+UNAUTHORIZED = 13
+IN_CONTAINERS = "in containers: python3 deploy/make_secrets.py, then docker compose up --force-recreate"
 Document = dict[str, Any]
 Mongo = Database[Document]
 
@@ -184,19 +188,37 @@ def connect(url: str, name: str, *, patience_s: float = 5.0) -> Mongo:
     return client.get_database(name, write_concern=WriteConcern(w="majority", j=True))
 
 
-def check(database: Mongo) -> None:
-    """Raises Unavailable when MongoDB does not answer.
-
-    Misconfigured when it refuses the account, and when it is not a replica set.
-    """
+@contextmanager
+def refusals_told(account: str = "") -> Iterator[None]:
+    """Raise Misconfigured, with the cure, where MongoDB refuses an account, or what it is about to do."""
+    whose = f" of the account {account}" if account else ""
     try:
-        hello = database.client.admin.command("hello")
+        yield
     except OperationFailure as error:
         if error.code == AUTHENTICATION_FAILED:
             raise Misconfigured(
-                "MongoDB refuses the name or the password; set that server's account in DA_MONGO_URL, or in "
-                "the secrets where that says {database}"
+                f"MongoDB refuses the name or the password{whose}; set that server's account in "
+                f"DA_MONGO_URL, or in the secrets where that says {{database}}; {IN_CONTAINERS}"
             ) from error
+        if error.code == UNAUTHORIZED:
+            told = str((error.details or {}).get("errmsg", "not authorized")).partition(" to execute")[0]
+            raise Misconfigured(
+                f"the rights{whose} at MongoDB do not allow what this process does ({told}); expected the "
+                f"account of this service; {IN_CONTAINERS}"
+            ) from error
+        raise
+
+
+def check(database: Mongo, *, account: str = "") -> None:
+    """Raises Unavailable when MongoDB does not answer.
+
+    Misconfigured when it refuses the `account`, which is only told, and when it is not a replica set.
+    """
+    try:
+        with refusals_told(account):
+            hello = database.client.admin.command("hello")
+            database["service"].find_one({"_id": "schema"}, {"_id": True})  # `hello` needs no rights
+    except OperationFailure as error:
         raise Unavailable(f"MongoDB fails: {error.code} {type(error).__name__}") from error
     except PyMongoError as error:
         raise Unavailable(f"MongoDB does not answer: {type(error).__name__}") from error

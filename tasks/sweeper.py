@@ -16,10 +16,10 @@ from core.errors import ServiceError, Unavailable
 from core.metrics_server import Told, serve_metrics
 from core.settings import load_settings
 from core.telemetry import configure_logging
-from storage.database import check
 from storage.record import Record, open_record
 from storage.retention import RetentionKeeper
 from storage.schema import refuse_unfit
+from storage.service_rights import check_service
 
 _log = logging.getLogger(__name__)
 RETRY_S = 3.0
@@ -64,7 +64,7 @@ def main() -> int:
     metrics = ServiceMetrics(record, messenger)
     try:
         serve_metrics(settings, Told(metrics.text))
-        _await_fit(record)
+        _await_fit(record, settings.mongo_account)
     except ServiceError as error:
         sys.stderr.write(f"sweeper: {error}\n")
         return 1
@@ -83,11 +83,11 @@ def main() -> int:
     return 0
 
 
-def _await_fit(record: Record) -> None:
+def _await_fit(record: Record, account: str) -> None:
     """Return once MongoDB answers; raises Misconfigured for a database that is not for this release."""
     while True:
         try:
-            check(record.database)
+            check_service(record.database, "beat", account=account)
             refuse_unfit(record.database)
         except (PyMongoError, Unavailable) as error:
             _log.warning("the record is away, trying again: %s", type(error).__name__)

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _pack(settings: Settings, args: argparse.Namespace) -> int:
     record = open_record(settings, patience_s=30.0)
     try:
-        if settings.guest is None:
+        if settings.prepares_record:
             prepare(record.database)
         else:
             refuse_unfit(record.database)

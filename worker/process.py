@@ -16,9 +16,10 @@ from core.errors import Unavailable
 from core.job import Priority
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
-from storage.database import check
+from storage.database import refusals_told
 from storage.record import Record, open_record
 from storage.schema import prepare, refuse_unfit
+from storage.service_rights import check_service
 from storage.workers import WorkerInfo
 from tasks import context
 from worker.batch_engine import BatchEngine
@@ -58,13 +59,14 @@ class ScoringProcess:
         self._changed = threading.Event()
         self._canary = CanaryCheck(self._record.canaries, self._engine, lambda: self.name)
         self._canary_s = settings.watchdog.canary_s
-        if settings.guest is None:
-            check(self._record.database)
-            prepare(self._record.database)
-            self._record.models.register_shipped(settings.shipped)
-        else:
-            refuse_unfit(self._record.database)
-        self.scorer = _scorer(settings, self._record, self._engine, self.name)
+        check_service(self._record.database, "worker", account=settings.mongo_account)
+        with refusals_told(settings.mongo_account):
+            if settings.prepares_record:
+                prepare(self._record.database)
+                self._record.models.register_shipped(settings.shipped)
+            else:
+                refuse_unfit(self._record.database)
+            self.scorer = _scorer(settings, self._record, self._engine, self.name)
         self._stages.end("record")
 
     def start(self) -> None:

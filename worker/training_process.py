@@ -18,9 +18,10 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from core.settings import load_settings
 from core.telemetry import configure_logging
-from storage.database import check
+from storage.database import refusals_told
 from storage.record import Record, open_record
 from storage.schema import prepare, refuse_unfit
+from storage.service_rights import check_service
 from tasks import context
 from worker.ending import when_told_to_end
 from worker.progress import Progress
@@ -54,11 +55,12 @@ def _start(**_: object) -> None:
         prepare_process(device)
         record = open_record(settings, patience_s=PATIENCE_S)
         _records.append(record)
-        if settings.guest is None:
-            check(record.database)
-            prepare(record.database)
-        else:
-            refuse_unfit(record.database)
+        check_service(record.database, "trainer", account=settings.mongo_account)
+        with refusals_told(settings.mongo_account):
+            if settings.prepares_record:
+                prepare(record.database)
+            else:
+                refuse_unfit(record.database)
     except Exception:  # noqa: BLE001  Celery would log it and go on with a process that can't train
         _log.critical("this worker can't train and ends", exc_info=True)
         os.kill(os.getppid(), signal.SIGTERM)

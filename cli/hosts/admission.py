@@ -2,9 +2,10 @@
 
 import json
 import secrets
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -26,7 +27,6 @@ from storage.guests import GuestRepository
 ROLE = "guest"
 ACTIONS = ("find", "insert", "update", "remove")
 NOT_FOUND = 11  # MongoDB's UserNotFound
-ROLE_NOT_FOUND = 31
 LOOPBACKS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -179,16 +179,27 @@ def _servers(settings: Settings) -> tuple[str, str]:
 
 
 def grant_guests(database: Mongo) -> None:
-    """Bring the rights of all invited hosts up to date: what workers read and write, and no accounts."""
-    privileges = [
-        {"resource": {"db": database.name, "collection": name}, "actions": list(ACTIONS)} for name in SHARED
+    """Bring the rights of all invited hosts up to date: what workers read and write, and no accounts.
+
+    Only the difference is changed: updateRole asks for rights on every database of the server.
+    """
+    wanted = {(name, action) for name in SHARED for action in ACTIONS}
+    (role, *_) = database.command("rolesInfo", ROLE, showPrivileges=True)["roles"] or [None]
+    if role is None:
+        database.command("createRole", ROLE, privileges=_privileges(database, wanted), roles=[])
+        return
+    found = {(p["resource"]["collection"], action) for p in role["privileges"] for action in p["actions"]}
+    if missing := wanted - found:
+        database.command("grantPrivilegesToRole", ROLE, privileges=_privileges(database, missing))
+    if surplus := found - wanted:
+        database.command("revokePrivilegesFromRole", ROLE, privileges=_privileges(database, surplus))
+
+
+def _privileges(database: Mongo, rights: Collection[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [
+        {"resource": {"db": database.name, "collection": name}, "actions": [action]}
+        for name, action in sorted(rights)
     ]
-    try:
-        database.command("updateRole", ROLE, privileges=privileges, roles=[])
-    except OperationFailure as error:
-        if error.code != ROLE_NOT_FOUND:
-            raise
-        database.command("createRole", ROLE, privileges=privileges, roles=[])
 
 
 def _drop_user(database: Mongo, name: str) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from cli.local.binaries import find_mongod
 from cli.local.embedded import EmbeddedServer
+from cli.local.mongo_accounts import administrator
 from cli.local.ports import LOOPBACK
 from cli.local.private_files import private_folder, write_private
 from cli.local.replica_set import ReplicaSetOfOne
@@ -85,5 +86,5 @@ class EmbeddedMongo(EmbeddedServer):
     def is_ready(self) -> bool:
         """Take the next step: a set of one at this address, a primary, an administrator who can log in."""
         key = self._key_file.read_text("ascii")
-        account = {"user": self._user, "password": self._password}
-        return ReplicaSetOfOne(REPLICA_SET, LOOPBACK, self.port, key=key, **account).advance()
+        accounts = [administrator(self._user, self._password)]
+        return ReplicaSetOfOne(REPLICA_SET, LOOPBACK, self.port, key=key, accounts=accounts).advance()

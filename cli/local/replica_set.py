@@ -1,10 +1,13 @@
-"""A MongoDB replica set of one: the steps from an empty data folder to an administrator who can log in."""
+"""A MongoDB replica set of one: the steps from an empty data folder to accounts that can log in."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from cli.local.mongo_accounts import MongoAccount, retire_administrators
 from storage.database import AUTHENTICATION_FAILED
 
 NOT_YET_INITIALIZED = 94
@@ -21,15 +24,30 @@ class ReplicaSetOfOne:
     ----------
     host, port : where its clients, and it itself, reach it.
     key : the contents of its key file.
-    user, password : the administrator's, made if it does not exist.
+    accounts : are made if they do not exist.
+    retired : names of administrators that are taken away when all `accounts` are there.
+    tls_authority : the certificate that the server's own is held to; none: it speaks without TLS.
     """
 
-    def __init__(self, name: str, host: str, port: int, *, key: str, user: str, password: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        port: int,
+        *,
+        key: str,
+        accounts: Sequence[MongoAccount],
+        retired: Sequence[str] = (),
+        tls_authority: Path | None = None,
+    ) -> None:
         self._name, self._host, self._port = name, host, port
-        self._key, self._user, self._password = "".join(key.split()), user, password
+        self._key, self._accounts, self._retired = "".join(key.split()), accounts, retired
+        self._tls: dict[str, Any] = (
+            {} if tls_authority is None else {"tls": True, "tlsCAFile": str(tls_authority)}
+        )
 
     def advance(self) -> bool:
-        """Take the next step; whether there is a primary at this address with this administrator.
+        """Take the next step; whether there is a primary at this address with these accounts.
 
         Raises OperationFailure where the key is not the server's.
         """
@@ -37,7 +55,9 @@ class ReplicaSetOfOne:
             with self._connect("__system", self._key, "local") as client:
                 if not self._is_primary_here(client):
                     return False
-                self._ensure_administrator(client)
+                for account in self._accounts:
+                    account.ensure(client, self._can_log_in)
+                retire_administrators(client, self._retired)
                 return True
         except OperationFailure as error:
             if error.code == NOT_YET_INITIALIZED:  # still reading its configuration
@@ -58,6 +78,7 @@ class ReplicaSetOfOne:
             serverSelectionTimeoutMS=1000,
             connectTimeoutMS=1000,
             socketTimeoutMS=20000,
+            **self._tls,
         )
 
     def _is_primary_here(self, client: MongoClient[dict[str, Any]]) -> bool:
@@ -75,21 +96,9 @@ class ReplicaSetOfOne:
             return False
         return bool(client.admin.command("hello").get("isWritablePrimary"))
 
-    def _ensure_administrator(self, client: MongoClient[dict[str, Any]]) -> None:
-        if self._can_log_in():
-            return
-        exists = client.admin.command("usersInfo", self._user)["users"]
-        client.admin.command(
-            "updateUser" if exists else "createUser",
-            self._user,
-            pwd=self._password,
-            roles=["root"],
-            writeConcern={"w": "majority", "j": True},
-        )
-
-    def _can_log_in(self) -> bool:
+    def _can_log_in(self, user: str, password: str) -> bool:
         try:
-            with self._connect(self._user, self._password, "admin") as client:
+            with self._connect(user, password, "admin") as client:
                 client.admin.command("ping")
         except OperationFailure as error:
             if error.code == AUTHENTICATION_FAILED:

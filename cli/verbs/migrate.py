@@ -22,8 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Migrate the record of a service that is stopped; killed anywhere, the same command goes on."""
     try:
-        with record_at_hand(load_settings(), alone=not args.dry_run) as record:
-            check(record.database)
+        settings = load_settings()
+        with record_at_hand(settings, alone=not args.dry_run) as record:
+            check(record.database, account=settings.mongo_account)
             before = schema_of(record.database)
             steps = pending(record.database)
             facts = [

@@ -10,6 +10,7 @@ from storage.record import Record
 from tests.api.server import ApiServer
 from tests.api.versions import RB, SL
 from tests.record import fresh_record, register, settings_for
+from tests.service_accounts import url_of
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,7 @@ def api_record(mongo_url: str, redis_url: str, api_folder: Path) -> Iterator[Rec
 def api(
     api_record: Record, mongo_url: str, redis_url: str, api_folder: Path, shared_folder: Path
 ) -> Iterator[ApiServer]:
-    """A running API with small limits, on real servers."""
+    """A running API with small limits, on real servers, with the rights that it has in containers."""
     limits = {
         "DA_LIMITS__UPLOAD_BYTES": "3000000",
         "DA_LIMITS__CUTOUT_BYTES": "200000",
@@ -50,6 +51,7 @@ def api(
         "DA_REFERENCES__HOSTS": '["*"]',
         "DA_INSTRUMENTS": '{"coarse": {"arcsec_per_px": 1.86, "fwhm_arcsec": 4, "exposure_s": 30}}',
     }
-    servers = {"mongo_url": mongo_url, "redis_url": redis_url, "database": api_record.database.name}
+    database = api_record.database.name
+    servers = {"mongo_url": url_of("api", mongo_url, database), "redis_url": redis_url, "database": database}
     with ApiServer(api_folder, **servers, **limits) as server:
         yield server

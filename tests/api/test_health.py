@@ -50,7 +50,7 @@ def test_a_start_without_mongodb_ends_with_a_clear_line(redis_url: str, tmp_path
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ("DA_MONGO_URL", "MongoDB refuses the name or the password; set that server's account"),
+        ("DA_MONGO_URL", "MongoDB refuses the name or the password of the account admin; set that"),
         ("DA_REDIS_URL", "Redis refuses the password; set that server's in DA_REDIS_URL"),
         ("DA_SECRETS_FILE", "no secrets file at /nowhere.json; expected JSON of the shape"),
     ],

@@ -129,8 +129,27 @@ class Composed:
 
     def run(self, name: str, argv: list[str]) -> int:
         """Run something else in a service's place, such as its health check; the exit status."""
+        return self.ran(name, argv).returncode
+
+    def ran(self, name: str, argv: list[str], **env: str) -> "subprocess.CompletedProcess[str]":
+        """The same, with what it said and more in its environment; the last word of it goes into the log."""
         local = [self._local(name, word) for word in argv]
-        return subprocess.run(local, cwd=self._image, env=self.environment(name), check=False).returncode
+        done = subprocess.run(
+            local,
+            cwd=self._image,
+            env=self.environment(name) | env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        with self.log(f"{name}-ran").open("a") as log:
+            log.write(done.stdout)
+        return done
+
+    def by_hand(self, name: str, *words: str) -> "subprocess.CompletedProcess[str]":
+        """`docker compose run NAME WORDS`."""
+        return self.ran(name, [*self.compose["services"][name]["entrypoint"], *words])
 
     def environment(self, name: str) -> dict[str, str]:
         """What the image and the file set; nothing of this process's own but where programs are."""
@@ -181,7 +200,12 @@ class Composed:
     def _paths(self, name: str) -> dict[str, Path]:
         """Where the paths are here that this service, and no other, has in its container."""
         service = self.compose["services"][name]
-        found = {f"/run/secrets/{secret}": self.secrets / secret for secret in service.get("secrets", ())}
+        found = {}
+        for secret in service.get("secrets", ()):
+            source, target = (
+                (secret, secret) if isinstance(secret, str) else (secret["source"], secret["target"])
+            )
+            found[f"/run/secrets/{target}"] = self.secrets / source
         for volume in service.get("volumes", ()):
             source, path = volume.split(":")
             found[path] = self._made("volumes", source)

@@ -8,17 +8,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
+from pymongo import MongoClient
 from redis import Redis
 
 from cli.local.hosted_gateway import restore_accounts
+from cli.local.ports import free_port
 from cli.local.readiness import flower_answers, has_workers
 from core.service_secrets import Secrets, read_secrets
 from core.settings import Settings
+from storage.service_rights import SERVICES, account_of
 from tests.deploy.compose import PORTS, ROOT, Composed
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "streaks.json"
@@ -34,9 +38,12 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
             composed.start(server)
         initiate = composed.start("initiate")
         composed.until(lambda: initiate.poll() == 0, timeout_s=60)
-        for program in ("worker", "beat", "flower", "trainer", "api"):
+        for program in ("api", "beat", "flower"):
             composed.start(program)
-        for program in ("api", "beat", "worker", "trainer", "flower"):
+        composed.until(partial(well, composed, "api"), timeout_s=120)
+        for program in ("worker", "trainer"):  # they find the record as the API prepared it
+            composed.start(program)
+        for program in ("beat", "worker", "trainer", "flower"):
             composed.until(partial(well, composed, program), timeout_s=120)
         yield composed
 
@@ -115,6 +122,21 @@ def test_what_prometheus_scrapes_tells_of_the_night(composed: Composed, secrets:
     assert named <= told | {"streaks_rejections_total", "streaks_lease_expiries_total", "streaks_holds"}
 
 
+def test_each_process_is_at_mongodb_by_its_own_account_and_no_administrator_is_left(
+    composed: Composed,
+) -> None:
+    port = composed.ports[PORTS["mongo"]]
+    key = "".join((composed.secrets / "mongo.key").read_text().split())
+    with MongoClient[dict[str, Any]](
+        "127.0.0.1", port, username="__system", password=key, authSource="local", directConnection=True
+    ) as client:
+        known = {user["user"]: user["roles"] for user in client.admin.command("usersInfo", 1)["users"]}
+        connected = client.admin.aggregate([{"$currentOp": {"allUsers": True, "idleConnections": True}}])
+        who = {user["user"] for found in connected for user in found.get("effectiveUsers", ())}
+    assert known == {account_of(s): [{"role": account_of(s), "db": "admin"}] for s in SERVICES}
+    assert who == {"__system", *(account_of(s) for s in SERVICES if s != "operator")}
+
+
 def test_the_trainer_takes_a_training(composed: Composed, secrets: Secrets) -> None:
     words = ("train", "rb", "--dataset", "rb-2018.9", "--architecture", "vgg6", "--no-wait")
     accepted = json.loads(command(composed, secrets, *words).stdout)
@@ -138,14 +160,42 @@ def test_flower_is_behind_its_login_below_its_prefix(composed: Composed, secrets
     assert any(name.startswith("score-") for name in requests.get(url, auth=account, timeout=30).json())
 
 
+def test_no_process_is_shown_the_passwords_of_another(composed: Composed, secrets: Secrets) -> None:
+    everybodys = json.loads((composed.secrets / "mongo_accounts.json").read_text())["passwords"]
+    assert everybodys.keys() == set(SERVICES)
+    for name in ("api", "worker", "trainer", "beat", "flower", "operator", "gateway"):
+        shown = (composed.secrets / f"{name}.json").read_text()
+        assert {s for s, password in everybodys.items() if password in shown} == {name} & set(SERVICES)
+        administrator = secrets.database.admin_password.get_secret_value()
+        assert (administrator in shown) == (name in ("api", "operator")), name
+
+
+@pytest.mark.parametrize(
+    ("program", "file", "told"),
+    [
+        ("api", "worker.json", "does not hold the administrator"),
+        ("beat", "worker.json", "account streaks-worker at MongoDB lacks rights that the beat needs"),
+        ("beat", "flower.json", "DA_MONGO_URL has {database} in it, and the secrets file holds no such"),
+    ],
+)
+def test_a_process_with_another_ones_secrets_ends_and_says_so(
+    composed: Composed, program: str, file: str, told: str
+) -> None:
+    command = composed.compose["services"][program]["command"]
+    env = {"DA_SECRETS_FILE": str(composed.secrets / file), "DA_METRICS_PORT": str(free_port())}
+    ended = composed.ran(program, command, **env)
+    assert ended.returncode != 0
+    assert told in ended.stdout
+
+
 def test_a_further_host_is_invited_and_scores_over_tls(composed: Composed, secrets: Secrets) -> None:
     composed.start("gateway")
     composed.until(partial(well, composed, "gateway"), timeout_s=30)
     composed.start("api-hosts")
     composed.until(partial(well, composed, "api-hosts"), timeout_s=60)
     kept = composed.folder / "volumes" / "hosts"
-    words = ["python", "-m", "cli", "invite", "-o", "/var/lib/streaks/gpu1.invitation"]
-    assert composed.run("gateway", words) == 0
+    invited = composed.by_hand("invite", "-o", "/var/lib/streaks/gpu1.invitation")
+    assert invited.returncode == 0, invited.stdout
     shutil.copy(kept / "gpu1.invitation", composed.secrets / "invitation")
     told = (composed.secrets / "invitation").read_text()
     assert secrets.database.admin_password.get_secret_value() not in told
@@ -178,11 +228,55 @@ def test_each_process_ends_by_itself_within_its_grace(composed: Composed) -> Non
     assert set(ended.values()) == {0}
 
 
+def test_the_operator_backs_up_migrates_and_restores(composed: Composed) -> None:
+    for words in (
+        ("backup", "/tmp/backup"),
+        ("migrate",),
+        ("restore", "/tmp/backup", "--replace"),
+    ):
+        done = composed.by_hand("operator", *words)
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_rotated_password_is_refused_until_it_is_taken_over(composed: Composed) -> None:
+    words = (sys.executable, str(ROOT / "deploy" / "make_secrets.py"), str(composed.secrets))
+    before = (composed.secrets / "operator.json").read_text()
+    subprocess.run([*words, "--rotate", "operator"], check=True)
+    refused = composed.by_hand("operator", "migrate", "--dry-run")
+    assert refused.returncode != 0
+    assert "refuses the name or the password of the account streaks-operator" in refused.stdout
+    assert composed.run("initiate", composed.compose["services"]["initiate"]["command"]) == 0
+    assert composed.by_hand("operator", "migrate", "--dry-run").returncode == 0
+    (composed.folder / "before.json").write_text(before)
+    old = composed.ran(
+        "operator",
+        ["python", "-m", "cli", "migrate", "--dry-run"],
+        DA_SECRETS_FILE=str(composed.folder / "before.json"),
+    )
+    assert old.returncode != 0
+
+
+def test_accounts_that_are_cut_are_refused_and_not_shown(composed: Composed) -> None:
+    whole = (composed.secrets / "mongo_accounts.json").read_text()
+    file = composed.folder / "tmpfs" / "initiate" / "tmp" / "cut.json"
+    words = ["python", "-m", "cli.initiate", "/run/secrets/mongo.key", "--accounts", "/tmp/cut.json"]
+    for text, told in (
+        (whole[:-40], "another shape"),
+        ('{"passwords": {"api": "x"}}', "has no password for worker, trainer, beat, operator"),
+    ):
+        file.write_text(text)
+        ended = composed.ran("initiate", words)
+        assert ended.returncode == 78
+        assert told in ended.stdout
+
+
 def test_no_log_of_all_this_holds_a_secret(composed: Composed, secrets: Secrets) -> None:
     assert secrets.flower is not None
     assert secrets.redis_password is not None
+    own = json.loads((composed.secrets / "secrets.json").read_text())["mongo_passwords"]
     hidden = (secrets.database.admin_password, secrets.flower.password, secrets.redis_password)
     texts = [secret.get_secret_value() for secret in hidden] + [secrets.collector]
+    texts += own.values()
     texts.append((composed.secrets / "grafana_password").read_text().strip())
     texts.append((composed.secrets / "mongo.key").read_text().strip()[:64])
     assert all(len(text) > 15 for text in texts)

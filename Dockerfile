@@ -12,7 +12,7 @@ FROM python
 RUN groupadd --gid 10001 streaks \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/streaks streaks \
  && install -d -o streaks -g streaks \
-      /var/lib/streaks /var/lib/streaks/blobs /var/lib/streaks/certificates /var/lib/streaks/graphs
+      /etc/streaks/authority /etc/streaks/server /var/lib/streaks /var/lib/streaks/blobs /var/lib/streaks/certificates /var/lib/streaks/graphs
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/streaks
 COPY . .

@@ -92,12 +92,12 @@ def main() -> int:
 
 
 def _start(composed: Composed) -> None:
-    for server in ("redis", "mongo"):
-        composed.start(server)
-    initiate = composed.start("initiate")
-    composed.until(lambda: initiate.poll() == 0, timeout_s=60)
+    composed.start_servers()
+    composed.start("api")  # first, as in the file: it prepares the record
+    composed.until(partial(composed.well, "api"), timeout_s=60)
     for program in SERVICES:
-        composed.start(program)
+        if program != "api":
+            composed.start(program)
     composed.until(partial(has_workers, composed.ports[PORTS["api"]]), timeout_s=180)
 
 

@@ -19,6 +19,24 @@ from typing import Any
 FOLDER_MODE, FILE_MODE = 0o700, 0o444
 AT_MONGO = ("api", "worker", "trainer", "beat", "operator")
 AT_REDIS = (*AT_MONGO, "flower", "gateway")
+_MESSAGES = (
+    "-@all +@connection +@transaction +@list +@set +@sortedset +@hash +@pubsub +@scripting +get +set +del"
+    " +exists +time -@admin -@dangerous +info"
+)
+_CELERY = "~unacked* ~_kombu.binding* ~celeryev* ~*.celery.pidbox* &/0.celery.pidbox &/0.celeryev/*"
+IN_REDIS = {
+    "api": f"~score.* ~train* ~_kombu.binding* {_MESSAGES}",
+    "worker": f"~score.* {_CELERY} {_MESSAGES}",
+    "trainer": f"~train* {_CELERY} {_MESSAGES}",
+    "beat": f"~score.* ~train* ~maintenance* {_CELERY} {_MESSAGES}",
+    "operator": "~* &* +@all",
+    # It sees how long queues are, hears events and asks workers how they are; it puts no task into a queue.
+    "flower": "%R~score.* %R~train* %R~maintenance* ~_kombu.binding*.celeryev*"
+    " ~_kombu.binding*.celery.pidbox* ~_kombu.binding_deadlines ~celeryev* ~*.celery.pidbox*"
+    f" &/0.celery.pidbox &/0.celeryev/* {_MESSAGES}",
+    "gateway": "-@all +@connection -@dangerous +acl|users +acl|setuser",
+}
+"""What each may do in Redis: the keys and channels of Celery that it needs, and commands for messages."""
 BESIDE_ACCOUNTS = {
     "api": ("database", "metrics_token"),
     "worker": ("metrics_token",),
@@ -43,7 +61,7 @@ def make_secrets(folder: Path, *, rotate: Sequence[str] = ()) -> list[str]:
         "secrets.json": _json(known),
         **{f"{service}.json": _json(_of(service, known)) for service in BESIDE_ACCOUNTS},
         "mongo_accounts.json": _json(accounts),
-        "redis.acl": _redis_accounts(known["redis_password"]),
+        "redis.acl": _redis_accounts(known["redis_passwords"]),
         "mongo.key": key.read_text("ascii") if key.exists() else secrets.token_hex(256) + "\n",
         "grafana_password": known["grafana_password"],
         "metrics_token": known["metrics_token"],
@@ -68,15 +86,15 @@ def _complete(given: dict[str, Any], rotate: Sequence[str]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "database": {"admin_username": "admin", "admin_password": secrets.token_urlsafe(18)},
         "kowalski": {"user": "", "password": ""},
-        "redis_password": secrets.token_urlsafe(32),
         "mongo_passwords": {service: secrets.token_urlsafe(32) for service in AT_MONGO},
+        "redis_passwords": {service: secrets.token_urlsafe(32) for service in AT_REDIS},
         "flower": {"user": "flower", "password": secrets.token_urlsafe(18)},
         "metrics_token": secrets.token_urlsafe(32),
         "grafana_password": secrets.token_urlsafe(18),
     }
     for name, value in given.items():
         if isinstance(value, dict):
-            spent = rotate if name == "mongo_passwords" else ()
+            spent = rotate if name in ("mongo_passwords", "redis_passwords") else ()
             kept = {key: part for key, part in value.items() if part and key not in spent}
             made[name] = {**made.get(name, {}), **kept}
         elif value:
@@ -89,7 +107,7 @@ def _of(service: str, known: dict[str, Any]) -> dict[str, Any]:
     own: dict[str, Any] = {name: known[name] for name in BESIDE_ACCOUNTS[service] if name in known}
     if service in AT_MONGO:
         own["mongo"] = {"user": f"streaks-{service}", "password": known["mongo_passwords"][service]}
-    own["redis_password"] = known["redis_password"]
+    own["redis"] = {"user": f"streaks-{service}", "password": known["redis_passwords"][service]}
     return own
 
 
@@ -97,11 +115,14 @@ def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2) + "\n"
 
 
-def _redis_accounts(password: str) -> str:
-    """The service's account, of which Redis needs the hash alone, and one that may only ping."""
-    digest = hashlib.sha256(password.encode()).hexdigest()
-    health = "user health on nopass resetkeys resetchannels -@all +ping"
-    return f"user default on #{digest} ~* &* +@all\n{health}\n"
+def _redis_accounts(passwords: dict[str, str]) -> str:
+    """An account for each service, of which Redis needs the hash alone, and one that may only ping."""
+    lines = ["user default off resetpass resetkeys resetchannels -@all"]
+    for service, rights in IN_REDIS.items():
+        digest = hashlib.sha256(passwords[service].encode()).hexdigest()
+        lines.append(f"user streaks-{service} on resetpass #{digest} resetkeys resetchannels {rights}")
+    lines.append("user health on nopass resetkeys resetchannels -@all +ping")
+    return "\n".join(lines) + "\n"
 
 
 def _write(file: Path, text: str) -> bool:

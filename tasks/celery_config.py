@@ -1,5 +1,7 @@
 """Celery's settings, read when the app is first used and not when it is imported."""
 
+from urllib.parse import parse_qsl, urlsplit
+
 from kombu import Exchange, Queue
 
 from core.settings import load_settings
@@ -8,6 +10,10 @@ from tasks.queues import MAINTENANCE, QUEUE_OF, TRAIN
 _settings = load_settings()
 
 broker_url = _settings.required_redis_url()
+_parts = urlsplit(broker_url)
+broker_use_ssl = {  # Flower does not read the URL's
+    name: value for name, value in parse_qsl(_parts.query) if name.startswith("ssl_")
+} or None
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # for ever: a worker outlives its broker
 broker_transport_options = {

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import RedisError
 
-from core.errors import Misconfigured, Unavailable
+from core.errors import Unavailable
 from core.job import Priority
 from tasks.queues import QUEUE_OF, TRAIN
+from tasks.redis_account import redis_refusals_told
 
 
 class Messenger:
@@ -40,12 +41,8 @@ class Messenger:
     def check(self) -> None:
         """Raises Unavailable when Redis does not answer, Misconfigured when it refuses the password."""
         try:
-            self._redis.ping()
-        except AuthenticationError as error:
-            raise Misconfigured(
-                "Redis refuses the password; set that server's in DA_REDIS_URL, or in the secrets where that "
-                "says {redis}"
-            ) from error
+            with redis_refusals_told(self._url):
+                self._redis.ping()
         except (RedisError, OSError) as error:
             raise Unavailable(f"Redis does not answer: {type(error).__name__}") from error
 

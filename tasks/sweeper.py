@@ -45,6 +45,7 @@ def main() -> int:
     from tasks.owed import tell_owed
     from tasks.plan import Planner
     from tasks.queues import MAINTENANCE
+    from tasks.redis_account import check_redis_account
     from tasks.sweep import RecordSweeper
 
     record = open_record(settings)
@@ -65,6 +66,7 @@ def main() -> int:
     try:
         serve_metrics(settings, Told(metrics.text))
         _await_fit(record, settings.mongo_account)
+        check_redis_account(settings.required_redis_url(), queue=MAINTENANCE)
     except ServiceError as error:
         sys.stderr.write(f"sweeper: {error}\n")
         return 1

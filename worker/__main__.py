@@ -127,10 +127,12 @@ def _work(settings: Settings, *more: str, module: str, queues: str, name: str) -
     """Be a Celery worker until SIGTERM; raises NotInvited where the service lets this host in no more."""
     from storage.record import open_blobs
     from tasks.app import app
+    from tasks.redis_account import check_redis_account
     from worker.ending import expect_none_yet
     from worker.guest_watch import GuestWatch
 
     expect_none_yet()
+    check_redis_account(settings.required_redis_url(), queue=queues.partition(",")[0])
     watch = None if settings.guest is None else GuestWatch(settings.guest, open_blobs(settings))
     app.conf.imports = (*app.conf.imports, module)
     options = ["--without-gossip", "--without-mingle", "--loglevel", settings.log_level, *more]

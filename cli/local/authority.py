@@ -64,12 +64,14 @@ class Authority:
             write_private(path, self.certificate)
         return path
 
-    def server_file(self, names: Sequence[str]) -> Path:
-        """A fresh key and certificate for a server that is reached by these names or addresses, as a file."""
+    def server_file(self, names: Sequence[str], *, member: bool = False) -> Path:
+        """A fresh key and certificate for a server that is reached by these names or addresses, as a file.
+
+        A `member` of a replica set is also a client: mongod calls itself, to agree on a new index.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._issue(
-            key, names[0], self._certificate.not_valid_after_utc, ExtendedKeyUsageOID.SERVER_AUTH, names
-        )
+        uses = [ExtendedKeyUsageOID.SERVER_AUTH] + [ExtendedKeyUsageOID.CLIENT_AUTH] * member
+        certificate = self._issue(key, names[0], self._certificate.not_valid_after_utc, uses, names)
         path = self.folder / "server.pem"
         write_private(path, _pem(certificate, key))
         return path
@@ -77,10 +79,15 @@ class Authority:
     def guest(self, name: str, expires: datetime) -> str:
         """A key and a certificate, as PEM, by which an invited host is let in until it expires."""
         key = ec.generate_private_key(ec.SECP256R1())
-        return _pem(self._issue(key, name, expires, ExtendedKeyUsageOID.CLIENT_AUTH, ()), key)
+        return _pem(self._issue(key, name, expires, [ExtendedKeyUsageOID.CLIENT_AUTH], ()), key)
 
     def _issue(
-        self, key: Key, name: str, expires: datetime, use: x509.ObjectIdentifier, names: Sequence[str]
+        self,
+        key: Key,
+        name: str,
+        expires: datetime,
+        uses: Sequence[x509.ObjectIdentifier],
+        names: Sequence[str],
     ) -> x509.Certificate:
         public = key.public_key()
         builder = (
@@ -88,7 +95,7 @@ class Authority:
             .issuer_name(self._certificate.subject)
             .public_key(public)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .add_extension(_issued_by(self._key), critical=False)
         )

@@ -18,6 +18,8 @@ from core.errors import Misconfigured
 from core.memory import bound_arenas, settle
 from core.service_secrets import Secrets
 from core.settings import load_settings
+from tasks.queues import QUEUE_OF
+from tasks.redis_account import check_redis_account
 
 APP = "tasks.app"
 SHOWN = 1000  # tasks that it remembers: an hour with little to do, minutes of a backlog
@@ -60,8 +62,16 @@ def basic_auth(secrets: Secrets) -> list[str]:
     return [f"{secrets.flower.user}:{secrets.flower.password.get_secret_value()}"]
 
 
+def _keep_apart() -> None:
+    """Have it note what it received under keys of its own: in containers it may not touch the workers'."""
+    from tasks.app import app
+
+    own = {f"{name}_key": f"celeryev.{name}" for name in ("unacked", "unacked_index", "unacked_mutex")}
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, **own}
+
+
 def main(arguments: list[str]) -> None:
-    """Run Flower on loopback until it is stopped."""
+    """Run Flower on loopback until it is stopped; exits 78 for accounts that are missing or refused."""
     import flower.options  # noqa: F401  defines the options
     from celery.__main__ import main as celery
     from flower.urls import handlers
@@ -69,8 +79,15 @@ def main(arguments: list[str]) -> None:
     for name in [name for name in os.environ if name.startswith("FLOWER_")]:
         del os.environ[name]  # FLOWER_BASIC_AUTH and FLOWER_UNAUTHENTICATED_API would open it again
     bound_arenas()
-    options.basic_auth = basic_auth(load_settings().secrets)
+    try:
+        settings = load_settings()
+        options.basic_auth = basic_auth(settings.secrets)
+        check_redis_account(settings.required_redis_url(), queue=QUEUE_OF["live"])
+    except Misconfigured as error:
+        sys.stderr.write(f"flower: {error}\n")
+        sys.exit(os.EX_CONFIG)
     guard_all(handlers)
+    _keep_apart()
     sys.argv = ["celery", "-A", APP, "flower", f"--address={LOOPBACK}", f"--max-tasks={SHOWN}", *arguments]
     settle()  # it keeps tasks in cycles
     celery()

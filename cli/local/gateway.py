@@ -24,7 +24,8 @@ from cli.local.ports import LOOPBACK
 CHUNK = 256 * 1024
 HANDSHAKE_S = 15.0
 SILENT_S = 30  # a host whose network is gone is noticed after this time
-Target = Callable[[], tuple[str, int]]
+Target = Callable[[], tuple[str, int, ssl.SSLContext | None]]
+"""Where a server is, and how it is held to its certificate; None where it speaks without TLS."""
 _log = logging.getLogger("gateway")
 
 
@@ -77,7 +78,8 @@ async def _pass_on(
 ) -> None:
     """Copy both ways until one side has ended, or the time is over."""
     try:
-        inner_reader, inner_writer = await asyncio.open_connection(*target(), limit=CHUNK)
+        host, port, context = target()
+        inner_reader, inner_writer = await asyncio.open_connection(host, port, ssl=context, limit=CHUNK)
     except (OSError, ValueError) as error:
         _log.warning("a server behind the gateway does not answer: %s", error)
         return
@@ -121,14 +123,15 @@ def _notice_silence(connection: socket.socket) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def _embedded(file: Path) -> tuple[str, int]:
+def _embedded(file: Path) -> tuple[str, int, None]:
     """Where an embedded server is, by the port that it keeps there: it may move between two of its starts."""
-    return LOOPBACK, int(file.read_text("ascii"))
+    return LOOPBACK, int(file.read_text("ascii")), None
 
 
-def server_at(host: str, port: int) -> Target:
-    """A server that stays where it is."""
-    return lambda: (host, port)
+def server_at(host: str, port: int, *, authority: str | None) -> Target:
+    """A server that stays where it is, held to an authority's certificate (a file) if one is named."""
+    context = None if authority is None else ssl.create_default_context(cafile=authority)
+    return lambda: (host, port, context)
 
 
 async def _serve(args: argparse.Namespace) -> None:

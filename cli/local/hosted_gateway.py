@@ -9,7 +9,7 @@ import logging
 import sys
 import threading
 import time
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pymongo.uri_parser import parse_uri
 from redis import Redis
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from cli.local.authority import Authority
 from cli.local.entrance import Entrance
-from cli.local.gateway import Gateway, serve_until_told, server_at
+from cli.local.gateway import Gateway, Target, serve_until_told, server_at
 from cli.local.guests import GuestBook
 from core.errors import Misconfigured, ServiceError
 from core.metrics_server import Told, serve_metrics
@@ -47,11 +47,21 @@ def main() -> int:
 
 async def _serve(settings: Settings) -> None:
     gateway = Gateway(EVERYWHERE, settings.state_dir.absolute())
-    (mongo, *_) = parse_uri(settings.required_mongo_url())["nodelist"]
-    redis = urlsplit(settings.required_redis_url())
-    await gateway.listen(settings.listen_port + 1, server_at(mongo[0], mongo[1] or 27017))
-    await gateway.listen(settings.listen_port + 2, server_at(str(redis.hostname), redis.port or 6379))
+    await gateway.listen(settings.listen_port + 1, _mongo(settings.required_mongo_url()))
+    await gateway.listen(settings.listen_port + 2, _redis(settings.required_redis_url()))
     await serve_until_told()
+
+
+def _mongo(url: str) -> Target:
+    found = parse_uri(url)
+    (host, port), *_ = found["nodelist"]
+    return server_at(host, port or 27017, authority=found["options"].get("tlsCAFile"))
+
+
+def _redis(url: str) -> Target:
+    found = urlsplit(url)
+    (authority,) = parse_qs(found.query).get("ssl_ca_certs", [None])
+    return server_at(str(found.hostname), found.port or 6379, authority=authority)
 
 
 def _certify(settings: Settings) -> None:

@@ -20,6 +20,7 @@ import yaml
 
 from cli.local.binaries import find_mongod, find_redis
 from cli.local.ports import free_port, is_free
+from tests.deploy.tls_end import TlsEnd
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -80,6 +81,8 @@ class Composed:
         self.ports[PORTS["api-hosts"]] = _three_free_ports()
         self.metrics = {name: free_port() for name in ("worker", "trainer", "beat", "gateway", "gpu-host")}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._behind_tls = free_port()
+        self._tls_end: TlsEnd | None = None
         self._image = folder / "image"
         for file in build_context():
             copy = self._image / file.relative_to(ROOT)
@@ -107,10 +110,22 @@ class Composed:
     ) -> None:
         for name in list(reversed(self.processes)):
             self.end(name)
+        if self._tls_end is not None:
+            self._tls_end.end()
 
     def url(self, service: str) -> str:
         """Where its port is here."""
         return f"http://127.0.0.1:{self.ports[PORTS[service]]}"
+
+    def start_servers(self) -> None:
+        """Redis and MongoDB, with their certificates and accounts."""
+        assert self.by_hand("certify").returncode == 0
+        for server in ("redis", "mongo"):
+            self.start(server)
+        certificate = self._made("volumes", "server") / "server.pem"
+        self._tls_end = TlsEnd(self.ports[PORTS["redis"]], self._behind_tls, certificate)
+        initiate = self.start("initiate")
+        self.until(lambda: initiate.poll() == 0, timeout_s=60)
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         """Start a service by its entrypoint and command."""
@@ -146,6 +161,12 @@ class Composed:
         with self.log(f"{name}-ran").open("a") as log:
             log.write(done.stdout)
         return done
+
+    def well(self, name: str) -> bool:
+        """Whether it is well, by the health check of the file."""
+        kind, *words = self.compose["services"][name]["healthcheck"]["test"]
+        assert kind == "CMD"
+        return self.run(name, words) == 0
 
     def by_hand(self, name: str, *words: str) -> "subprocess.CompletedProcess[str]":
         """`docker compose run NAME WORDS`."""
@@ -207,7 +228,7 @@ class Composed:
             )
             found[f"/run/secrets/{target}"] = self.secrets / source
         for volume in service.get("volumes", ()):
-            source, path = volume.split(":")
+            source, path, *_ = volume.split(":")
             found[path] = self._made("volumes", source)
         for path in service.get("tmpfs", ()):
             found[path.split(":")[0]] = self._made(
@@ -219,6 +240,8 @@ class Composed:
 
     def _config(self, paths: Mapping[str, Path], config: Mapping[str, str]) -> Path:
         text = (ROOT / self.compose["configs"][config["source"]]["file"]).read_text("utf-8")
+        if config["source"] == "redis":
+            text = self._without_tls(text)
         for port, here in self.ports.items():
             text = text.replace(f"port {port}\n", f"port {here}\n")
         for path, local in paths.items():
@@ -226,6 +249,11 @@ class Composed:
         written = self.folder / config["source"]
         written.write_text(text, "utf-8")
         return written
+
+    def _without_tls(self, configuration: str) -> str:
+        """The bundled Valkey is built without TLS: `TlsEnd` before it ends that, by the certificate."""
+        lines = [line for line in configuration.splitlines() if not line.startswith(("port ", "tls-"))]
+        return "\n".join([f"port {self._behind_tls}", *lines, ""])
 
     def _made(self, *parts: str) -> Path:
         folder = self.folder.joinpath(*parts)

@@ -15,7 +15,9 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from pymongo import MongoClient
+from pymongo.errors import ConnectionFailure
 from redis import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError
 
 from cli.local.hosted_gateway import restore_accounts
 from cli.local.ports import free_port
@@ -34,25 +36,15 @@ CUTOUTS = len(list((NIGHT / "stamps").rglob("*.jpg")))
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     with Composed(tmp_path_factory.mktemp("composed")) as composed:
-        for server in ("redis", "mongo"):
-            composed.start(server)
-        initiate = composed.start("initiate")
-        composed.until(lambda: initiate.poll() == 0, timeout_s=60)
+        composed.start_servers()
         for program in ("api", "beat", "flower"):
             composed.start(program)
-        composed.until(partial(well, composed, "api"), timeout_s=120)
+        composed.until(partial(composed.well, "api"), timeout_s=120)
         for program in ("worker", "trainer"):  # they find the record as the API prepared it
             composed.start(program)
         for program in ("beat", "worker", "trainer", "flower"):
-            composed.until(partial(well, composed, program), timeout_s=120)
+            composed.until(partial(composed.well, program), timeout_s=120)
         yield composed
-
-
-def well(composed: Composed, program: str) -> bool:
-    """By the health check of the file."""
-    kind, *words = composed.compose["services"][program]["healthcheck"]["test"]
-    assert kind == "CMD"
-    return composed.run(program, words) == 0
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +64,16 @@ def command(composed: Composed, secrets: Secrets, *words: str) -> "subprocess.Co
         timeout=200,
         check=False,
     )
+
+
+def redis_url(composed: Composed, service: str) -> str:
+    """As the compose file gives it, with the account of a service."""
+    account = read_secrets(composed.secrets / f"{service}.json").accounts["{redis}"]
+    return composed.environment("api")["DA_REDIS_URL"].replace("{redis}", str(account))
+
+
+def redis_as(composed: Composed, service: str) -> Redis:
+    return Redis.from_url(redis_url(composed, service), socket_timeout=5, decode_responses=True)
 
 
 def test_a_night_is_scored_through_the_processes_of_the_compose_file(
@@ -128,7 +130,14 @@ def test_each_process_is_at_mongodb_by_its_own_account_and_no_administrator_is_l
     port = composed.ports[PORTS["mongo"]]
     key = "".join((composed.secrets / "mongo.key").read_text().split())
     with MongoClient[dict[str, Any]](
-        "127.0.0.1", port, username="__system", password=key, authSource="local", directConnection=True
+        "127.0.0.1",
+        port,
+        username="__system",
+        password=key,
+        authSource="local",
+        directConnection=True,
+        tls=True,
+        tlsCAFile=str(composed.folder / "volumes" / "authority" / "authority.crt"),
     ) as client:
         known = {user["user"]: user["roles"] for user in client.admin.command("usersInfo", 1)["users"]}
         connected = client.admin.aggregate([{"$currentOp": {"allUsers": True, "idleConnections": True}}])
@@ -170,12 +179,93 @@ def test_no_process_is_shown_the_passwords_of_another(composed: Composed, secret
         assert (administrator in shown) == (name in ("api", "operator")), name
 
 
+def test_a_further_host_is_invited_and_scores_over_tls(composed: Composed, secrets: Secrets) -> None:
+    composed.start("gateway")
+    composed.until(partial(composed.well, "gateway"), timeout_s=30)
+    composed.start("api-hosts")
+    composed.until(partial(composed.well, "api-hosts"), timeout_s=60)
+    kept = composed.folder / "volumes" / "hosts"
+    invited = composed.by_hand("invite", "-o", "/var/lib/streaks/gpu1.invitation")
+    assert invited.returncode == 0, invited.stdout
+    shutil.copy(kept / "gpu1.invitation", composed.secrets / "invitation")
+    told = (composed.secrets / "invitation").read_text()
+    assert secrets.database.admin_password.get_secret_value() not in told
+    with redis_as(composed, "operator") as redis:  # as one that was started again
+        redis.acl_deluser(json.loads(told)["name"])
+    gateway = Settings(redis_url=SecretStr(redis_url(composed, "gateway")), state_dir=kept)
+    assert restore_accounts(gateway) == 1
+    assert restore_accounts(gateway) == 0
+    assert composed.end("worker") == 0
+    composed.start("gpu-host")
+    composed.until(partial(composed.well, "gpu-host"), timeout_s=180)
+    pictures = sorted((NIGHT / "stamps").rglob("*.jpg"))[:2]
+    for n, picture in enumerate(pictures):
+        shutil.copy(picture, composed.folder / f"other{n}.jpg")
+    pattern = str(composed.folder / "other*.jpg")
+    done = command(composed, secrets, "score", pattern, "--wait")
+    assert done.returncode == 0, done.stdout
+    assert [r["rejection"] for r in json.loads(done.stdout)["results"]] == [None, None]
+
+
+def test_redis_refused_nobody_what_they_needed_all_this_time(composed: Composed) -> None:
+    with redis_as(composed, "operator") as redis:
+        refused = [(entry["username"], entry["reason"], entry["object"]) for entry in redis.acl_log()]
+    assert refused == []
+
+
+@pytest.mark.parametrize(
+    ("service", "command"),
+    [
+        ("flower", "LPUSH score.bulk x"),
+        ("flower", "DEL train"),
+        ("flower", "SADD _kombu.binding.score.bulk x"),
+        ("worker", "LPUSH train x"),
+        ("worker", "LPUSH maintenance x"),
+        ("trainer", "LPUSH score.live x"),
+        ("api", "LPUSH maintenance x"),
+        ("api", "PUBLISH /0.celery.pidbox x"),
+        ("gateway", "LLEN score.bulk"),
+        ("health", "INFO"),
+        *(
+            (service, command)
+            for service in ("api", "worker", "trainer", "beat", "flower")
+            for command in ("ACL LIST", "CONFIG GET dir", "FLUSHALL", "SHUTDOWN", "KEYS *", "GET secret")
+        ),
+    ],
+)
+def test_no_process_may_do_more_in_redis_than_its_messages_need(
+    composed: Composed, service: str, command: str
+) -> None:
+    url = redis_url(composed, "api")
+    if service == "health":
+        url = url.replace(url.split("//")[1].split("@")[0], "health:none")
+    else:
+        url = redis_url(composed, service)
+    with Redis.from_url(url, socket_timeout=5) as redis, pytest.raises(NoPermissionError):
+        redis.execute_command(*command.split())
+
+
+def test_nobody_speaks_to_the_servers_without_tls_or_without_an_account(composed: Composed) -> None:
+    port = composed.ports[PORTS["mongo"]]
+    with (
+        MongoClient[dict[str, Any]]("127.0.0.1", port, serverSelectionTimeoutMS=1000) as client,
+        pytest.raises(ConnectionFailure),
+    ):
+        client.admin.command("ping")
+    url = redis_url(composed, "api")
+    nobody = url.replace(url.split("//")[1].split("@")[0] + "@", "")
+    with Redis.from_url(nobody) as redis, pytest.raises(AuthenticationError):
+        redis.ping()
+
+
 @pytest.mark.parametrize(
     ("program", "file", "told"),
     [
         ("api", "worker.json", "does not hold the administrator"),
         ("beat", "worker.json", "account streaks-worker at MongoDB lacks rights that the beat needs"),
         ("beat", "flower.json", "DA_MONGO_URL has {database} in it, and the secrets file holds no such"),
+        ("flower", "beat.json", "the secrets file has no account for Flower"),
+        ("trainer", "worker.json", "rights of the account streaks-worker in Redis do not allow"),
     ],
 )
 def test_a_process_with_another_ones_secrets_ends_and_says_so(
@@ -186,38 +276,6 @@ def test_a_process_with_another_ones_secrets_ends_and_says_so(
     ended = composed.ran(program, command, **env)
     assert ended.returncode != 0
     assert told in ended.stdout
-
-
-def test_a_further_host_is_invited_and_scores_over_tls(composed: Composed, secrets: Secrets) -> None:
-    composed.start("gateway")
-    composed.until(partial(well, composed, "gateway"), timeout_s=30)
-    composed.start("api-hosts")
-    composed.until(partial(well, composed, "api-hosts"), timeout_s=60)
-    kept = composed.folder / "volumes" / "hosts"
-    invited = composed.by_hand("invite", "-o", "/var/lib/streaks/gpu1.invitation")
-    assert invited.returncode == 0, invited.stdout
-    shutil.copy(kept / "gpu1.invitation", composed.secrets / "invitation")
-    told = (composed.secrets / "invitation").read_text()
-    assert secrets.database.admin_password.get_secret_value() not in told
-    settings = Settings(
-        redis_url=SecretStr(f"redis://{{redis}}@127.0.0.1:{composed.ports[PORTS['redis']]}/0"),
-        secrets_file=composed.secrets / "secrets.json",
-        state_dir=kept,
-    )
-    with Redis.from_url(settings.required_redis_url()) as redis:  # as one that was started again
-        redis.acl_deluser(json.loads(told)["name"])
-    assert restore_accounts(settings) == 1
-    assert restore_accounts(settings) == 0
-    assert composed.end("worker") == 0
-    composed.start("gpu-host")
-    composed.until(partial(well, composed, "gpu-host"), timeout_s=180)
-    pictures = sorted((NIGHT / "stamps").rglob("*.jpg"))[:2]
-    for n, picture in enumerate(pictures):
-        shutil.copy(picture, composed.folder / f"other{n}.jpg")
-    pattern = str(composed.folder / "other*.jpg")
-    done = command(composed, secrets, "score", pattern, "--wait")
-    assert done.returncode == 0, done.stdout
-    assert [r["rejection"] for r in json.loads(done.stdout)["results"]] == [None, None]
 
 
 def test_each_process_ends_by_itself_within_its_grace(composed: Composed) -> None:
@@ -272,11 +330,10 @@ def test_accounts_that_are_cut_are_refused_and_not_shown(composed: Composed) -> 
 
 def test_no_log_of_all_this_holds_a_secret(composed: Composed, secrets: Secrets) -> None:
     assert secrets.flower is not None
-    assert secrets.redis_password is not None
-    own = json.loads((composed.secrets / "secrets.json").read_text())["mongo_passwords"]
-    hidden = (secrets.database.admin_password, secrets.flower.password, secrets.redis_password)
+    own = json.loads((composed.secrets / "secrets.json").read_text())
+    hidden = (secrets.database.admin_password, secrets.flower.password)
     texts = [secret.get_secret_value() for secret in hidden] + [secrets.collector]
-    texts += own.values()
+    texts += [*own["mongo_passwords"].values(), *own["redis_passwords"].values()]
     texts.append((composed.secrets / "grafana_password").read_text().strip())
     texts.append((composed.secrets / "mongo.key").read_text().strip()[:64])
     assert all(len(text) > 15 for text in texts)

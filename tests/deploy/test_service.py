@@ -115,7 +115,7 @@ def test_what_prometheus_scrapes_tells_of_the_night(composed: Composed, secrets:
     worker, beat, api = scraped(worker_port), scraped(beat_port), scraped(composed.ports[PORTS["api"]])
     assert of(worker, "streaks_score_count") == [CUTOUTS, CUTOUTS]
     assert worker["streaks_ready{}"] == 1
-    assert [s > 0 for s in of(worker, "streaks_stage_seconds_total")] == [True] * 4
+    assert [s > 0 for s in of(worker, "streaks_stage_seconds_total")] == [True] * 5
     assert len(of(beat, "streaks_version_in_production")) == 2
     assert beat["streaks_queue_age_seconds{'queue': 'score.live'}"] == 0
     assert api["streaks_http_answers_total{'method': 'GET', 'route': '/readyz', 'status': '200'}"] > 0

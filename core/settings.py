@@ -85,6 +85,9 @@ class Notifications(BaseModel):
     )
 
 
+GPU_BATCHES = (1, 32, 256)
+
+
 class Scoring(BaseModel):
     """How work is cut up, leased and batched."""
 
@@ -100,7 +103,9 @@ class Scoring(BaseModel):
     graphs_dir: Path | None = Field(
         None, description="where openvino keeps networks as graphs; none: a folder in state_dir"
     )
-    batch_sizes: tuple[int, ...] = Field((1, 8, 32), description="padded, all warmed before ready")
+    batch_sizes: tuple[int, ...] = Field(
+        (1, 8, 32), description="padded, all warmed before ready; on a GPU 1, 32, 256 where nothing is set"
+    )
     decode_threads: int = Field(4, gt=0)
     cascade: float | None = Field(
         None,
@@ -119,6 +124,12 @@ class Scoring(BaseModel):
     allow_cpu: bool = Field(
         False, description="score on the CPU where GPUs are there or wanted, and unusable"
     )
+
+    def on_gpu(self) -> "Scoring":
+        """The same with batches that fill a GPU, where nobody has set others."""
+        if "batch_sizes" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"batch_sizes": GPU_BATCHES})
 
     @field_validator("gpus")
     @classmethod

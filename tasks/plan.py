@@ -21,6 +21,7 @@ LEASE_S = 30.0
 IDLE_S = 1.0
 AT_ONCE = 8  # shards of one write
 TELL_S = 0.25  # between two times that workers are told of new shards
+FEW = 4  # whole batches of a GPU that a shard has; at lower rates no GPU works
 SHARD_S = 4.0  # what a shard is to take
 SMALLEST, LARGEST = 32, 2000
 
@@ -136,7 +137,8 @@ class Planner:
         if rate is None:
             return self._settings.shard_size
         wanted = min(LARGEST, max(SMALLEST, rate * SHARD_S))
-        batch = min(LARGEST, max(self._settings.batch_sizes))
+        filled = [size for size in self._settings.on_gpu().batch_sizes if FEW * size <= wanted]
+        batch = min(LARGEST, max(*self._settings.batch_sizes, *filled))
         return min(LARGEST // batch, max(1, round(wanted / batch))) * batch
 
 

@@ -32,7 +32,7 @@ from worker.pulse import Heart
 from worker.reader import Reader
 from worker.readers import open_reader
 from worker.scorer import ShardScorer
-from worker.seat import Seat, seat_of_this_process
+from worker.seat import CPU, Seat, seat_of_this_process
 from worker.stages import Stages
 from worker.watched_engine import WatchedEngine
 
@@ -190,6 +190,8 @@ def _start(**_: object) -> None:
     heart = Heart(Path(seat.pulse), doing=_starting())
     heart.start()
     try:
+        if seat.device != CPU:
+            settings.scoring = settings.scoring.on_gpu()
         engine, why_no_gpu = make_engine(settings, seat)  # in the child only
         stages.end("engine")
         found = seat.checked(engine.device, why_no_gpu)

@@ -34,6 +34,16 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
     assert settings.scoring.lease_s == 10.0
 
 
+def test_a_gpu_has_larger_batches_where_nobody_has_set_any(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings()
+    assert max(settings.scoring.batch_sizes) == 32
+    assert settings.scoring.on_gpu().batch_sizes == (1, 32, 256)
+    monkeypatch.setenv("DA_SCORING__BATCH_SIZES", "[1, 8, 32]")
+    assert load_settings().scoring.on_gpu().batch_sizes == (1, 8, 32)
+
+
 def test_a_wrong_field_is_named_with_what_was_expected(here: Path) -> None:
     (here / "config.json").write_text(json.dumps({"port": 99999, "prot": 1}))
     with pytest.raises(Misconfigured, match=r"port: .*65535.*; prot: "):

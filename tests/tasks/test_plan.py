@@ -208,7 +208,7 @@ def test_shards_of_a_job_that_is_paused_or_cancelled_meanwhile_are_too(
 def test_a_shard_is_whole_batches_that_take_a_few_seconds_of_a_worker_as_fast_as_the_last_ones(
     filled: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for rate, size in ((None, SIZE), (100.0, 384), (13.5, 64), (0.1, 32), (1e6, 1984)):
+    for rate, size in ((None, SIZE), (100.0, 384), (13.5, 64), (0.1, 32), (300.0, 1280), (1e6, 1792)):
         monkeypatch.setattr(ShardRepository, "recent_rate", lambda _, rate=rate: rate)
         assert planner(filled).shard_size() == size
 

@@ -60,7 +60,7 @@ class ImageArchive:
             if not is_damage(error):
                 raise
             raise InvalidRequest(f"the archive can't be read: {error}; expected a zip file") from error
-        members = [member for member in self._zip.infolist() if not member.is_dir()]
+        members = [m for m in self._zip.infolist() if not m.filename.endswith("/")]  # is_dir wants a name
         for member in members:
             _check(member, limits)
         _check_overlaps(members)
@@ -133,7 +133,8 @@ class _CountingFile:
 
 def _check(member: zipfile.ZipInfo, limits: Limits) -> None:
     name = member.orig_filename.replace("\\", "/")
-    if name.startswith("/") or _DRIVE.match(name) or ".." in name.split("/") or "\0" in name:
+    leads_out = name.startswith("/") or _DRIVE.match(name) or ".." in name.split("/")
+    if leads_out or "\0" in name or not name:
         raise Unsafe(f"the archive has a member called {member.orig_filename!r}; expected paths inside it")
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):

@@ -64,11 +64,11 @@ def _checked(axes: tuple[int, ...], most: int) -> tuple[int, int]:
 
 def _plain(data: bytes, unit: Unit, shape: tuple[int, int]) -> Plane:
     raw = np.frombuffer(data, TYPES[unit.bits], math.prod(shape), unit.start).reshape(shape)
-    plane = raw.astype(np.float64)
-    if unit.bits > 0 and "BLANK" in unit.cards:
-        plane[raw == unit.whole("BLANK")] = np.nan
     scale, zero = unit.number("BSCALE", 1.0), unit.number("BZERO", 0.0)
     with np.errstate(all="ignore"):
+        plane = raw.astype(np.float64)
+        if unit.bits > 0 and "BLANK" in unit.cards:
+            plane[raw == unit.whole("BLANK")] = np.nan
         return (plane * scale + zero).astype(np.float32)
 
 

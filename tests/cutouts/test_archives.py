@@ -66,6 +66,8 @@ def test_images_come_out_in_order_and_the_rest_is_named() -> None:
         "c:a.jpg",
         "x/..",
         "a\0.jpg",
+        "\0a.jpg",
+        "",
     ],
 )
 def test_a_name_that_leads_out_refuses_the_archive(name: str) -> None:

@@ -169,7 +169,10 @@ def test_damage_anywhere_gives_an_image_or_a_rejection_and_no_other_error() -> N
 
 def test_no_file_leaves_a_warning() -> None:
     data = fits_file(noise(), OBJECT="a" * 60)
+    signalling = noise()
+    signalling.view(np.uint32)[0, 0] = 0x7F800001  # a NaN that is to stop whoever computes with it
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read(data)
         read(tiled(noise()))
+        read(fits_file(signalling))

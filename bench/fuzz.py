@@ -1,7 +1,8 @@
 """`python -m bench.fuzz`: everything that reads strangers' bytes gets damaged files, for as long as wanted.
 
 Images (JPEG, PNG, FITS, plain, zipped and tiled), packs, archives, metadata tables, ADES, a predecessor's
-documents and names, each damaged by hypothesis, round after round with other seeds, in a process of its own.
+documents, names, filters, labels, model versions and multipart bodies, each damaged by hypothesis, round
+after round with other seeds, in a process of its own.
 
 The verdict: no error but ours, no reader took over a second of CPU time, or held the process for ten, the
 memory of the process stayed within 256 MiB of what it was after the first round, and nothing ended it.
@@ -9,6 +10,7 @@ memory of the process stayed within 256 MiB of what it was after the first round
 
 import argparse
 import faulthandler
+import logging
 import multiprocessing
 import os
 import sys
@@ -92,6 +94,7 @@ def _conclude(found: Found, args: argparse.Namespace) -> int:
 
 def _rounds(tells: Connection, first_seed: int, span_s: float, folder: Path) -> None:
     """The process that reads, until the time is over; tells what it has found after each target."""
+    logging.disable(logging.WARNING)  # libraries warn of what is damaged, thousands of times
     found, until = Found(), time.monotonic() + span_s
     while time.monotonic() < until:
         for target in TARGETS:

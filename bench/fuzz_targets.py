@@ -15,11 +15,19 @@ from pathlib import Path
 import numpy as np
 from bson import json_util
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from api.model_archive import read_archive
+from api.multipart import parts_of
 from bench.cutout_files import jpegs
 from core.errors import ServiceError
+from core.filters.fields import WORDS
+from core.filters.grammar import parse
 from core.settings import Limits
 from cutouts.archives import ImageArchive
+from cutouts.datasets.classes import classes_of
+from cutouts.datasets.votes import Image
+from cutouts.datasets.zwickyverse import export_votes, read_export
 from cutouts.decode import DecodeLimits, decode_checked
 from cutouts.legacy_document import read_legacy
 from cutouts.names import safe_name, streak_id
@@ -33,6 +41,7 @@ from cutouts.thumbnail import thumbnail
 from tests.fits_files import fits_file, noise, tiled, zipped
 from tests.images import jpeg, png
 from tests.legacy_documents import legacy_document
+from tests.record import card
 
 NIGHT = "20181106"  # of the sample
 SAMPLE = Path(__file__).parents[1] / "sample" / "night"
@@ -240,6 +249,57 @@ def _read_name(data: bytes) -> None:
         read(name)
 
 
+@cache
+def _filters() -> Sequence[bytes]:
+    return [word.example.encode() for word in WORDS.values()]
+
+
+def _read_filter(data: bytes) -> None:
+    parse(data.decode("utf-8", "surrogateescape"))
+
+
+@cache
+def _label_files() -> Sequence[bytes]:
+    told = {"a.jpg": ["streak"], "b.jpg": ["real", "bogus"], "c.jpg": []}
+    return [
+        json.dumps(each).encode()
+        for each in (told, {"classes": ["bogus", "real"], "datasets": {"5b96": {"files": ["a.jpg"]}}})
+    ]
+
+
+def _read_labels(data: bytes) -> None:
+    images = [Image(f"5b96/{letter}.jpg", letter * 64) for letter in "abc"]
+    export_votes(read_export({"5b96.20181105_120000.json": data}), images, classes_of("rb"))
+
+
+@cache
+def _models() -> Sequence[bytes]:
+    weights = bytes(200)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("card.json", card("rb@7", weights).model_dump_json())
+        archive.writestr("weights.npz", weights)
+    return [file.getvalue()]
+
+
+def _read_model(data: bytes) -> None:
+    try:
+        read_archive(data)
+    except ValidationError:  # told by the API like any other document
+        return
+
+
+@cache
+def _bodies() -> Sequence[bytes]:
+    part = "--cut\r\nContent-Disposition: form-data; name=files; filename={}\r\n\r\n{}\r\n"
+    return ["".join(part.format(f"{n}.jpg", n * "x") for n in (0, 1, 900)).encode() + b"--cut--\r\n"]
+
+
+def _read_body(data: bytes) -> None:
+    for part in parts_of(io.BytesIO(data), "multipart/form-data; boundary=cut", spool_dir=Path("/nowhere")):
+        part.content.read()
+
+
 TARGETS = (
     Target("JPEG", _jpegs, _decode),
     Target("PNG", _pngs, _decode),
@@ -252,4 +312,8 @@ TARGETS = (
     Target("ADES", _ades, read_ades),
     Target("predecessor's document", _legacy, _read_legacy),
     Target("file name", _names, _read_name),
+    Target("filter", _filters, _read_filter),
+    Target("labels", _label_files, _read_labels),
+    Target("model version", _models, _read_model),
+    Target("multipart body", _bodies, _read_body),
 )

@@ -33,7 +33,7 @@ from core.decision import classifier_of
 from core.outcome import Outcome
 from core.service_secrets import Secrets, read_secrets
 from storage.decisions import set_production
-from storage.grid import cutouts_query, outcomes_query
+from storage.grid import nights_of, ranking
 from storage.record import Record
 
 FIRST_PICTURE_S = 0.3
@@ -225,9 +225,10 @@ def documents_examined(record: Record) -> dict[str, int]:
 
 def _examined(record: Record, controls: Controls) -> int:
     wanted = sought(record, controls)
-    collection, ask = ("outcomes", outcomes_query) if wanted.by_outcomes else ("cutouts", cutouts_query)
-    query, order = ask(wanted, None)
-    found = record.database[collection].find(query).sort(order).limit(controls.size + 1)
+    asked = ranking(wanted, None)
+    query = asked.of(nights_of(record, wanted))
+    found = record.database[asked.collection].find(query, hint=asked.index)
+    found = found.sort(asked.order).limit(controls.size + 1)
     return int(found.explain()["executionStats"]["totalDocsExamined"])
 
 

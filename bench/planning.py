@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.backlog import streak_ids
 from bench.local_service import LocalService, local_service
 from bench.process_tree import peak_mib, process_tree
 from bench.verdict import conclude
@@ -25,6 +26,7 @@ from cli.local.programs import Place, service_programs
 from cli.local.supervisor import Program
 from core.job import JobState
 from core.service_secrets import Secrets
+from cutouts.simulator.names import day_of
 from storage.record import Record
 
 PLANNED_PER_S = 20_000
@@ -123,14 +125,13 @@ def _standing_still(root: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def fill(record: Record, count: int, *, night: str = "20181106", first: int = 0) -> None:
-    """Cutouts of one content and one night under as many streak ids, numbered from the first."""
-    cutouts = record.database.get_collection("cutouts")
-    for start in range(first, first + count, AT_ONCE):
-        numbers = range(start, min(start + AT_ONCE, first + count))
+def fill(record: Record, count: int, *, night: str = "20181106") -> None:
+    """Cutouts of one content and one night under as many streak ids."""
+    cutouts, ids = record.database.get_collection("cutouts"), streak_ids(count, days=day_of(night))
+    for start in range(0, count, AT_ONCE):
+        some = ids[start : start + AT_ONCE]
         cutouts.insert_many(
-            [{"_id": f"strkid{n:016d}_pid{n:012d}", "sha256": CONTENT, "night": night} for n in numbers],
-            ordered=False,
+            [{"_id": name, "sha256": CONTENT, "night": night} for name in some], ordered=False
         )
     print(f"  {count:,} cutouts on record", file=sys.stderr)
 

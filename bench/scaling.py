@@ -124,11 +124,11 @@ def _measured_in(local: LocalService, size: int, folder: Path, *, beside: bool) 
 
 
 class _Nights:
-    """Nights of cutouts, each scored once, with ids that follow those of the night before."""
+    """Nights of cutouts, one after the other, each scored once."""
 
     def __init__(self, local: LocalService, client: Client) -> None:
         self._local, self._client = local, client
-        self._nights, self._cutouts = 0, 0
+        self._nights = 0
 
     def score(self, count: int, *, times: int = 1) -> JobCost:
         """What the next nights, of so many cutouts each, cost."""
@@ -136,8 +136,7 @@ class _Nights:
         for _ in range(times):
             self._nights += 1
             added.append(f"201811{self._nights:02d}")
-            fill(self._local.record, count, night=added[-1], first=self._cutouts)
-            self._cutouts += count
+            fill(self._local.record, count, night=added[-1])
         return job_cost(self._local, self._client, added, count)
 
 

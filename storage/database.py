@@ -17,21 +17,33 @@ IN_CONTAINERS = "in containers: python3 deploy/make_secrets.py, then docker comp
 Document = dict[str, Any]
 Mongo = Database[Document]
 
+BY_RB, PLAUSIBLE_BY_RB, BY_SCORE, REJECTIONS = "by_rb", "plausible_by_rb", "by_score", "rejections"
+"""Indexes that are asked for by their names. Those by score begin with the night: in one over all nights a
+new cutout's key would be anywhere, and each dirty a page that is far from all others (`storage.ranking`)."""
+
 INDEXES: dict[str, list[IndexModel]] = {
     "cutouts": [
         IndexModel([("night", ASCENDING), ("_id", ASCENDING)]),
         IndexModel([("streakid", ASCENDING)]),
         IndexModel([("dec", ASCENDING), ("ra", ASCENDING)]),
-        IndexModel([("jd", ASCENDING), ("plausible", ASCENDING), ("streakid", ASCENDING)]),
-        IndexModel([("rb", ASCENDING), ("_id", ASCENDING)]),  # Results: pages by score of all nights...
-        IndexModel([("night", ASCENDING), ("rb", ASCENDING), ("_id", ASCENDING)]),  # ...and of one
-        IndexModel([("plausible", ASCENDING), ("rb", ASCENDING), ("_id", ASCENDING)]),  # the few, or the rest
-        *(  # Tonight: those that are plausible, few, as they came, of a night or of the last hours
+        IndexModel([("jd", ASCENDING), ("streakid", ASCENDING)]),
+        IndexModel(  # Results: pages by score, of a night or of all that are merged
+            [(key, ASCENDING) for key in ("night", "rb", "_id", "plausible")],
+            partialFilterExpression={"rb": {"$gte": 0}},
+            name=BY_RB,
+        ),
+        *(  # The plausible few: Results; scripts that ask for a time; Tonight, a night's or the last hours'
             IndexModel(
-                [(key, ASCENDING) for key in ("plausible", *of, "added", "_id")],
+                [(key, ASCENDING) for key in ("plausible", *keys)],
                 partialFilterExpression={"plausible": True},
+                name=name,
             )
-            for of in (("night",), ())
+            for name, keys in {
+                PLAUSIBLE_BY_RB: ("night", "rb", "_id"),
+                "plausible_by_jd": ("jd", "streakid"),
+                "plausible_1_night_1_added_1__id_1": ("night", "added", "_id"),
+                "plausible_1_added_1__id_1": ("added", "_id"),
+            }.items()
         ),
         IndexModel([("midpoint_coordinates.radec_geojson", GEOSPHERE)]),
         IndexModel(
@@ -41,11 +53,13 @@ INDEXES: dict[str, list[IndexModel]] = {
         ),
     ],
     "outcomes": [
-        IndexModel([("_id.version", ASCENDING), ("score", ASCENDING)]),
         IndexModel(
-            [("rejection.reason", ASCENDING)],
+            [(key, ASCENDING) for key in ("_id.version", "night", "score", "_id.cutout")], name=BY_SCORE
+        ),
+        IndexModel(
+            [(key, ASCENDING) for key in ("rejection.reason", "_id.version", "_id.cutout")],
             partialFilterExpression={"rejection.reason": {"$gt": ""}},
-            name="reasons",
+            name=REJECTIONS,
         ),
     ],
     "jobs": [

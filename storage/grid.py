@@ -1,9 +1,7 @@
 """Cutouts to look at: a page of them in an order that an index keeps, however many there are.
 
 What the controls of a page ask is asked of MongoDB as it is; a filter in words is decided here, on each
-document that may match. A page is named by where the one before it ended: a score, and either the id of its
-last cutout, or, among outcomes, how many of that score were passed: their index has no ids, and need not, as
-those of one score keep their places.
+document that may match. A page is named by where the one before it ended: a score and an id.
 """
 
 import base64
@@ -19,8 +17,9 @@ from core.errors import InvalidRequest
 from core.filters.bind import bind
 from core.filters.bound import BoundFilter
 from core.filters.grammar import parse
-from storage.database import Document
+from storage.database import BY_RB, BY_SCORE, PLAUSIBLE_BY_RB, REJECTIONS, Document
 from storage.filter_query import query as filter_query
+from storage.ranking import Ranking, read_ranked
 from storage.record import Record
 
 Order = Literal["high", "low"]
@@ -35,13 +34,12 @@ MOST_COUNTED = 100_000
 ANY = "any"
 _SLOWEST_MS = 5_000
 _CHUNK = 2_000
-_MOST_PASSED = 2**31
 _FAR = 1e9  # no score is that far off
 _LEFT_OUT: Document = {"ades": False}
 _ANY_REASON: Document = {"rejection.reason": {"$gt": ""}}
 
-Place = tuple[float, str | int]
-"""Where a page ends: the score that it is ordered by, and an id or how many of that score were passed."""
+Place = tuple[float | str, str]
+"""Where a page ends: the score that it is ordered by, or of rejections the reason, and an id."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def read_page(record: Record, sought: Sought, *, after: str | None, limit: int) 
     Fewer though there are more, after a look at LOOKED_AT documents. Raises InvalidRequest for a place that
     no page told, and pymongo's ExecutionTimeout where those that are sought are too rare for any index.
     """
-    place = None if after is None else _read_place(after, by_outcomes=sought.by_outcomes)
+    place = None if after is None else _read_place(after, of_rejections=sought.rejection is not None)
     cutouts: list[Shown] = []
     last: Place | None = place
     for looked_at, (shown, at) in enumerate(_candidates(record, sought, place, limit + 1), 1):
@@ -128,9 +126,6 @@ def count(record: Record, sought: Sought) -> Counted:
 
 
 def _counted(record: Record, sought: Sought) -> Counted:
-    collection, query = "cutouts", cutouts_query(sought, None)[0]
-    if sought.by_outcomes:
-        collection, query = "outcomes", outcomes_query(sought, None)[0]
     if sought.text or (sought.by_outcomes and sought.exact):
         found = 0
         for looked_at, (shown, _) in enumerate(_candidates(record, sought, None, _CHUNK), 1):
@@ -138,7 +133,11 @@ def _counted(record: Record, sought: Sought) -> Counted:
             if looked_at == LOOKED_AT:
                 return Counted(found, at_least=True)
         return Counted(found, at_least=False)
-    number = record.database[collection].count_documents(query, limit=MOST_COUNTED + 1, maxTimeMS=_SLOWEST_MS)
+    wanted = ranking(sought, None)
+    query = wanted.query if sought.by_outcomes else wanted.of(nights_of(record, sought))
+    number = record.database[wanted.collection].count_documents(
+        query, limit=MOST_COUNTED + 1, maxTimeMS=_SLOWEST_MS, hint=str(wanted.index)
+    )
     return Counted(min(number, MOST_COUNTED), at_least=number > MOST_COUNTED)
 
 
@@ -157,39 +156,54 @@ def is_anything_scored(record: Record) -> bool:
     return record.database["outcomes"].find_one({}, {"_id": True}) is not None
 
 
-def cutouts_query(sought: Sought, place: Place | None) -> tuple[Document, list[tuple[str, int]]]:
-    """What is asked of `cutouts`, and in which order; an index of that order serves both."""
-    direction, beyond = _direction(sought)
+def nights_of(record: Record, sought: Sought) -> list[str | None]:
+    """The nights among which cutouts are sought, latest first, and None for what is of no night."""
+    if sought.version is not None:
+        return record.outcomes.nights(sought.version)
+    return [sought.exact["night"]] if "night" in sought.exact else [*nights(record), None]
+
+
+def ranking(sought: Sought, place: Place | None) -> Ranking:
+    """What is asked, of `outcomes` or of `cutouts`, and in which order, which an index keeps.
+
+    With a filter in words MongoDB chooses: another index may find the few that match.
+    """
+    if sought.rejection is not None:
+        return _rejected(sought, place)
+    direction, beyond = (1, "$gt") if sought.order == "low" else (-1, "$lt")
+    parts: list[Document]
+    if sought.by_outcomes:
+        low = nextafter(sought.low, -1)  # one value alone would be read forwards, whatever the order
+        parts = [{"_id.version": sought.version}, {"score": {"$gte": low, "$lte": sought.high}}]
+        parts += _further("score", "_id.cutout", beyond, place)
+        return Ranking("outcomes", {"$and": parts}, "score", "_id.cutout", direction, BY_SCORE)
+    index = PLAUSIBLE_BY_RB if sought.exact.get("plausible") is True else BY_RB
     parts = [sought.exact] if sought.exact else []
     if sought.text:
         parts.append(filter_query(bind(parse(sought.text), {})))
-    parts.append({LEADING: {"$gte": 0}})
-    if place is not None:
-        score, last = place
-        further: Document = {"$or": [{LEADING: {beyond: score}}, {"_id": {beyond: last}}]}
-        parts += [{LEADING: {f"{beyond}e": score}}, further]
-    return {"$and": parts}, [(LEADING, direction), ("_id", direction)]
+    parts += [{LEADING: {"$gte": 0}}, *_further(LEADING, "_id", beyond, place)]
+    return Ranking("cutouts", {"$and": parts}, LEADING, "_id", direction, None if sought.text else index)
 
 
-def outcomes_query(sought: Sought, place: Place | None) -> tuple[Document, list[tuple[str, int]]]:
-    """What is asked of `outcomes`, and in which order; rejections are those that have no score."""
-    direction, beyond = _direction(sought)
-    parts: list[Document] = [{"_id.version": sought.version}]
-    if sought.rejection is not None:
-        parts += [
-            {"score": None},
-            _ANY_REASON if sought.rejection == ANY else {"rejection.reason": sought.rejection},
-        ]
-    else:
-        low = nextafter(sought.low, -1)  # one value alone would be read forwards, whatever the order
-        parts.append({"score": {"$gte": low, "$lte": sought.high}})
-        if place is not None:
-            parts.append({"score": {f"{beyond}e": place[0]}})
-    return {"$and": parts}, [("score", 1 if sought.rejection is not None else direction)]
+def _rejected(sought: Sought, place: Place | None) -> Ranking:
+    """By their reasons."""
+    reason = "rejection.reason"
+    parts: list[Document] = [
+        {"_id.version": sought.version},
+        _ANY_REASON if sought.rejection == ANY else {reason: sought.rejection},
+    ]
+    query = {"$and": [*parts, *_further(reason, "_id.cutout", "$gt", place)]}
+    return Ranking("outcomes", query, reason, "_id.cutout", 1, REJECTIONS, is_nightly=False)
 
 
-def _direction(sought: Sought) -> tuple[int, str]:
-    return (1, "$gt") if sought.order == "low" else (-1, "$lt")
+def _further(score: str, name: str, beyond: str, place: Place | None) -> list[Document]:
+    """What comes after a place."""
+    if place is None:
+        return []
+    return [
+        {score: {f"{beyond}e": place[0]}},
+        {"$or": [{score: {beyond: place[0]}}, {name: {beyond: place[1]}}]},
+    ]
 
 
 def _candidates(
@@ -197,8 +211,9 @@ def _candidates(
 ) -> Iterator[tuple[Shown | None, Place]]:
     """What may be sought, in order, each with its place; None for what turns out not to be."""
     bound = bind(parse(sought.text), {}) if sought.text else None
+    among = nights_of(record, sought)
     while True:
-        chunk = (_by_outcomes if sought.by_outcomes else _by_cutouts)(record, sought, place, size)
+        chunk = (_by_outcomes if sought.by_outcomes else _by_cutouts)(record, sought, place, among, size)
         outcomes = _outcomes(record, bound, [shown.document for shown, _ in chunk if shown is not None])
         for shown, at in chunk:
             is_meant = bound is None or (
@@ -213,27 +228,28 @@ def _candidates(
 Chunk = list[tuple[Shown | None, Place]]
 
 
-def _by_cutouts(record: Record, sought: Sought, place: Place | None, size: int) -> Chunk:
-    query, order = cutouts_query(sought, place)
-    found = record.database["cutouts"].find(query, _LEFT_OUT, max_time_ms=_SLOWEST_MS)
-    return [(Shown(d), (d[LEADING], d["_id"])) for d in found.sort(order).limit(size)]
+def _by_cutouts(
+    record: Record, sought: Sought, place: Place | None, among: Sequence[str | None], size: int
+) -> Chunk:
+    wanted = ranking(sought, place)
+    found = read_ranked(record.database, wanted, among, limit=size, fields=_LEFT_OUT, slowest_ms=_SLOWEST_MS)
+    return [(Shown(document), wanted.place(document)) for document in found]
 
 
-def _by_outcomes(record: Record, sought: Sought, place: Place | None, size: int) -> Chunk:
-    query, order = outcomes_query(sought, place)
-    at, passed = (None, 0) if place is None else (place[0], int(place[1]))
-    outcomes = record.database["outcomes"].find(query, max_time_ms=_SLOWEST_MS).sort(order)
-    found = list(outcomes.skip(passed).limit(size))
+def _by_outcomes(
+    record: Record, sought: Sought, place: Place | None, among: Sequence[str | None], size: int
+) -> Chunk:
+    wanted = ranking(sought, place)
+    found = read_ranked(record.database, wanted, among, limit=size, slowest_ms=_SLOWEST_MS)
     ids = {outcome["_id"]["cutout"] for outcome in found}
     meant = {"$and": [{"_id": {"$in": list(ids)}}, *([sought.exact] if sought.exact else [])]}
     documents = {d["_id"]: d for d in record.database["cutouts"].find(meant, _LEFT_OUT)}
     chunk: Chunk = []
     for outcome in found:
-        score = outcome.get("score", 0.0)
-        at, passed = score, passed + 1 if score == at else 1
         name = outcome["_id"]["cutout"]
         document = documents.get(name, None if sought.exact else {"_id": name})
-        chunk.append((None if document is None else Shown(document, outcome), (score, passed)))
+        shown = None if document is None else Shown(document, outcome)
+        chunk.append((shown, wanted.place(outcome)))
     return chunk
 
 
@@ -256,14 +272,18 @@ def _write_place(place: Place | None) -> str | None:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 
-def _read_place(text: str, *, by_outcomes: bool) -> Place:
+def _read_place(text: str, *, of_rejections: bool) -> Place:
     """Only what `_write_place` writes for this kind of page."""
     try:
         score, last = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        is_last = isinstance(last, int) and 0 <= last < _MOST_PASSED if by_outcomes else isinstance(last, str)
-        if not isinstance(score, int | float) or not abs(score) < _FAR or not is_last:
+        is_first = isinstance(score, str) if of_rejections else _is_score(score)
+        if not is_first or not isinstance(last, str):
             raise TypeError(score, last)
-        str(last).encode()  # which MongoDB does, too
+        f"{score}{last}".encode()  # which MongoDB does, too
     except (ValueError, TypeError) as error:
         raise InvalidRequest(f"place {text[:40]!r}; expected the one that the page before told") from error
     return score, last
+
+
+def _is_score(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) < _FAR

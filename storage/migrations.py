@@ -5,18 +5,21 @@ and begun again. One that was released is never edited; a new shape is a new mig
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from pymongo import UpdateOne
+from pymongo.errors import OperationFailure
 
 from core.errors import Misconfigured
+from cutouts.names import night_of
 from storage.database import Document, Mongo, ensure_indexes
 from storage.record import Record
 from storage.restoring import refuse_half_restored
 from storage.schema import KEY, schema_of
 
 _AT_ONCE = 1000
+_NOT_THERE = (26, 27)  # a collection, an index
 _WITHOUT_RANK: Document = {"rank": {"$exists": False}}
 
 Change = Callable[[str, Document], Document]
@@ -33,19 +36,24 @@ class Migration:
     says : what it changes, and why.
     queries : by collection, which documents it changes.
     change : the fields that such a document gets.
+    drops : by collection, indexes that the release before had and this one has not.
     """
 
     to: int
     says: str
     queries: Mapping[str, Document]
     change: Change
+    drops: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def pending(self, database: Mongo) -> int:
         """How many documents it would change now."""
         return sum(database[name].count_documents(query) for name, query in self.queries.items())
 
     def run(self, database: Mongo) -> Iterator[int]:
-        """Change all of them, a thousand at a time; tells after each how many."""
+        """Change all of them, a thousand at a time; tells after each how many. Indexes go first."""
+        for name, indexes in self.drops.items():
+            for index in indexes:
+                _drop(database, name, index)
         for name, query in self.queries.items():
             found = database[name].find(query)
             while some := list(islice(found, _AT_ONCE)):
@@ -65,6 +73,18 @@ def _first(name: str, document: Document) -> Document:
     return {"scores": {version: document[f] for f, version in versions.items() if f in document}}
 
 
+def _second(_: str, document: Document) -> Document:
+    return {"night": night_of(document["_id"]["cutout"])}
+
+
+def _drop(database: Mongo, collection: str, index: str) -> None:
+    try:
+        database[collection].drop_index(index)
+    except OperationFailure as error:
+        if error.code not in _NOT_THERE:
+            raise
+
+
 MIGRATIONS: Sequence[Migration] = (
     Migration(
         1,
@@ -76,6 +96,20 @@ MIGRATIONS: Sequence[Migration] = (
             "shards": _WITHOUT_RANK,
         },
         _first,
+    ),
+    Migration(
+        2,
+        "outcomes note the night of their cutout, and indexes by score begin with it, so that what a cutout "
+        "costs does not grow with the record",
+        {"outcomes": {"night": {"$exists": False}}},
+        _second,
+        drops={
+            "cutouts": (
+                *("rb_1__id_1", "night_1_rb_1__id_1", "plausible_1_rb_1__id_1"),
+                "jd_1_plausible_1_streakid_1",
+            ),
+            "outcomes": ("_id.version_1_score_1", "reasons"),
+        },
     ),
 )
 

@@ -10,7 +10,9 @@ from pymongo.errors import BulkWriteError
 
 from core.job import Rejection
 from core.outcome import Departure, Outcome
-from storage.database import Document, Mongo
+from cutouts.names import night_of
+from storage.database import BY_SCORE, Document, Mongo
+from storage.ranking import Ranking, read_ranked
 
 _DUPLICATE_KEY = 11000
 
@@ -77,12 +79,20 @@ class OutcomeRepository:
             self._outcomes.find({"_id": {"$gte": {"cutout": cutout}, "$lt": {"cutout": cutout + "\0"}}})
         )
 
+    def nights(self, version: str) -> list[str | None]:
+        """The nights of which a version has outcomes, latest first, and None for what is of no night."""
+        found = self._outcomes.distinct("night", {"_id.version": version})
+        return [*sorted((night for night in found if night), reverse=True), None]
+
     def scores(
         self, version: str, *, low: float = 0.0, high: float = 1.0, limit: int = 100
     ) -> list[tuple[str, float]]:
         """(cutout, score) of one version with low <= score <= high, highest first."""
         query = {"_id.version": version, "score": {"$gte": low, "$lte": high}}
-        found = self._outcomes.find(query, {"score": True}).sort("score", -1).limit(limit)
+        wanted = Ranking("outcomes", query, "score", "_id.cutout", -1, BY_SCORE)
+        found = read_ranked(
+            self._outcomes.database, wanted, self.nights(version), limit=limit, fields={"score": True}
+        )
         return [(document["_id"]["cutout"], document["score"]) for document in found]
 
 
@@ -91,7 +101,8 @@ def _key(cutout: str, version: str) -> Document:
 
 
 def _document(outcome: Outcome, now: datetime) -> Document:
-    document: Document = {"_id": _key(outcome.cutout, outcome.version), "at": now}
+    key = _key(outcome.cutout, outcome.version)
+    document: Document = {"_id": key, "night": night_of(outcome.cutout), "at": now}
     if outcome.instrument is not None:
         document["instrument"] = outcome.instrument
     if outcome.rejection is None:

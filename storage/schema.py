@@ -6,7 +6,7 @@ from core.errors import Misconfigured
 from storage.database import Document, Mongo, ensure_indexes
 from storage.restoring import refuse_half_restored
 
-SCHEMA = 1
+SCHEMA = 2
 """The schema that this release reads and writes: the last one of `storage.migrations`."""
 KEY = "schema"
 _TELLING = frozenset({"jobs", "shards", "cutouts", "models", "users"})

@@ -11,6 +11,7 @@ import pytest
 from pymongo import MongoClient
 
 from cli.local.record import RecordFile
+from storage.schema import SCHEMA
 from tests.cli.local.running import naming
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,7 +99,7 @@ def test_up_refuses_a_database_of_another_release_before_it_starts_anything(
     assert "has schema 99" in answer(migrate)["error"]
     assert "./streaks migrate" in answer(older)["error"]
     assert naming(environment["DA_STATE_DIR"]) == []
-    assert answer(streaks(environment, "migrate"))["schema"] == 1
+    assert answer(streaks(environment, "migrate"))["schema"] == SCHEMA
 
 
 def test_doctor_finds_suitable_servers_and_exits_by_what_it_finds(environment: dict[str, str]) -> None:

@@ -100,7 +100,7 @@ def test_what_is_indexed_is_looked_up_in_its_index(record: Record) -> None:
         ("night = 20180301 and rb >= 0.5", "night_1__id_1"),
         ("night between 20180301 and 20180331 and lacks rb@3", "night_1__id_1"),
         ("id in ('a', 'b') and not plausible", "_id_"),
-        ("jd > 2458178.5 and jd < 2458179.5", "jd_1_plausible_1_streakid_1"),
+        ("jd > 2458178.5 and jd < 2458179.5", "jd_1_streakid_1"),
         ("streakid = 12345678901234567890", "streakid_1"),
     ):
         stage = record.database["cutouts"].find(query(bound(text))).explain()["queryPlanner"]["winningPlan"]

@@ -19,9 +19,9 @@ from storage.grid import (
     Order,
     Sought,
     count,
-    cutouts_query,
     is_anything_scored,
-    outcomes_query,
+    nights_of,
+    ranking,
     read_page,
     rejection_reasons,
 )
@@ -99,6 +99,27 @@ CONTROLS: list[tuple[Document, Callable[[Document], bool]]] = [
     ({"plausible": True}, lambda d: bool(d.get("plausible"))),
     ({"rb": {"$gte": 0.2, "$lte": 0.6}}, lambda d: 0.2 <= d.get("rb", -1) <= 0.6),
 ]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_many_nights_are_merged_some_at_a_time(
+    scored: Record, monkeypatch: pytest.MonkeyPatch, order: Order
+) -> None:
+    together = walk(scored, Sought(order=order), limit=4)
+    monkeypatch.setattr("storage.ranking.NIGHTS_AT_ONCE", 1)
+    assert walk(scored, Sought(order=order), limit=4) == together
+    assert scored.outcomes.scores(SL, limit=5) == scored.outcomes.scores(SL, limit=51)[:5]
+
+
+def test_the_nights_of_a_version_are_read_from_an_index(scored: Record) -> None:
+    streaks = [f"strkid{days}0000000150000_pid{days}000000015" for days in (680, 681)]
+    scored.outcomes.insert([Outcome(name, OLD, 0.5) for name in streaks], provenance={})
+    assert scored.outcomes.nights(OLD) == ["20181113", "20181112", None]
+    assert len(walk(scored, Sought(version=OLD), limit=4)) == 51 + 2
+    plan = scored.database.command(
+        "explain", {"distinct": "outcomes", "key": "night", "query": {"_id.version": OLD}}
+    )
+    assert "DISTINCT_SCAN" in str(plan["queryPlanner"]["winningPlan"])
 
 
 @pytest.mark.parametrize(("exact", "is_meant"), CONTROLS)
@@ -202,26 +223,28 @@ SHOWN: list[Document] = [
 @pytest.mark.parametrize("place", [None, (0.55, "c030")])
 @pytest.mark.parametrize("exact", SHOWN)
 def test_a_page_by_score_reads_an_index_in_its_order(scored: Record, exact: Document, place: Any) -> None:
-    query, order = cutouts_query(Sought(exact), place)
-    read = explained(scored, "cutouts", query, order, limit=5)
+    read = explained(scored, Sought(exact), place, limit=5)
     assert read <= 6 + 3  # cutouts of the same score as the place are passed over by their keys
 
 
 def test_a_page_by_another_order_or_by_outcomes_reads_an_index_in_its_order(scored: Record) -> None:
     for order in ORDERS:
         for exact in ({}, {"plausible": True}, {"plausible": False}):
-            query, keys = cutouts_query(Sought(exact, order=order), None)
-            assert explained(scored, "cutouts", query, keys, limit=5) <= 6, exact
-    for sought in (Sought(version=OLD), Sought(version=RB, rejection=ANY)):
-        query, keys = outcomes_query(sought, None)
-        assert explained(scored, "outcomes", query, keys, limit=5) <= 6
+            assert explained(scored, Sought(exact, order=order), None, limit=5) <= 6, exact
+    for sought in (
+        Sought(version=OLD),
+        Sought(version=RB, rejection=ANY),
+        Sought(version=RB, rejection="flat"),
+    ):
+        assert explained(scored, sought, None, limit=5) <= 6
 
 
-def explained(
-    record: Record, collection: str, query: Document, order: list[tuple[str, int]], *, limit: int
-) -> int:
+def explained(record: Record, sought: Sought, place: Any, *, limit: int) -> int:
     """How many documents are read for a page; fails where they are sorted or all looked at."""
-    found = record.database[collection].find(query).sort(order).limit(limit).explain()
+    asked = ranking(sought, place)
+    query = asked.of(nights_of(record, sought))
+    looked = record.database[asked.collection].find(query, hint=asked.index)
+    found = looked.sort(asked.order).limit(limit).explain()
     plan = str(found["queryPlanner"]["winningPlan"])
     assert "'SORT'" not in plan, plan
     assert "COLLSCAN" not in plan, plan

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import Conflict, Misconfigured
 from core.settings import Settings
-from storage.database import Document
+from storage.database import INDEXES, Document
 from storage.decisions import plausible_now
 from storage.migrations import MIGRATIONS, Migration, migrate, pending
 from storage.record import Record, open_record
@@ -33,6 +33,11 @@ def old(untouched: Record) -> Record:
     database["cutouts"].insert_one({"_id": "unscored", "sha256": None})
     database["jobs"].insert_many([{"_id": "a"}, {"_id": "b", "rank": 5}])
     database["shards"].insert_one({"_id": {"job": "a", "n": 0}, "state": "waiting"})
+    names = ("strkid68050000000015_pid680500000015", "f" * 64)
+    database["outcomes"].insert_many(
+        [{"_id": {"cutout": n, "version": "rb@1"}, "score": 0.75} for n in names]
+    )
+    database["outcomes"].create_index([("_id.version", 1), ("score", 1)])
     return untouched
 
 
@@ -54,10 +59,10 @@ def test_a_new_database_is_of_this_release(untouched: Record) -> None:
 
 
 def test_a_database_of_before_there_were_versions_is_refused_and_migrated(old: Record) -> None:
-    with pytest.raises(Misconfigured, match=r"has schema 0, .* needs 1; .*streaks migrate"):
+    with pytest.raises(Misconfigured, match=r"has schema 0, .* needs 2; .*streaks migrate"):
         prepare(old.database)
     assert set(old.database["cutouts"].index_information()) == {"_id_"}  # nothing was changed
-    assert [migration.to for migration in migrate(old)] == [1]
+    assert [migration.to for migration in migrate(old)] == [1, 2]
     prepare(old.database)
     register(old, "rb@1", "sl@1")
     cutout = old.database["cutouts"].find_one({"_id": "0000"})
@@ -67,13 +72,22 @@ def test_a_database_of_before_there_were_versions_is_refused_and_migrated(old: R
     assert old.database["cutouts"].find_one({"_id": "unscored"}) == {"_id": "unscored", "sha256": None}
     assert {d["_id"]: d["rank"] for d in old.database["jobs"].find()} == {"a": 0, "b": 5}
     assert [d["rank"] for d in old.database["shards"].find()] == [0]
+    assert [d["night"] for d in old.database["outcomes"].find()] == ["20181112", None]
     assert migrate(old) == []
+
+
+def test_a_migrated_database_has_the_indexes_of_a_new_one(old: Record) -> None:
+    migrate(old)
+    for name, wanted in INDEXES.items():
+        there = set(old.database[name].index_information())
+        assert there == {"_id_", *(index.document["name"] for index in wanted)}, name
 
 
 def test_a_dry_run_counts_and_touches_nothing(old: Record) -> None:
     before = shapes(old)
-    (first,) = pending(old.database)
+    first, second = pending(old.database)
     assert first.pending(old.database) == 2500 + 1 + 1
+    assert second.pending(old.database) == 2
     assert shapes(old) == before
     assert "service" not in old.database.list_collection_names()
 

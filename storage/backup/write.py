@@ -1,5 +1,6 @@
 """Making a backup: under a name that says it is not whole, until it is."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -94,9 +95,11 @@ def _partial(folder: Path) -> Iterator[Path]:
             _flush(part)
             part.rename(folder)
             _flush(folder.parent)
-        except BaseException:
+        except BaseException as error:
             with suppress(OSError):
                 shutil.rmtree(part)
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # which tells of no file
+                raise OSError(error.errno, f"{error.strerror}; nothing of it is left", str(folder)) from error
             raise
     finally:
         os.close(lock)

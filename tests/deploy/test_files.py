@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from core.service_secrets import read_secrets
-from tests.deploy.compose import COMPOSE, ROOT, build_context, read_compose
+from tests.deploy.compose import COMPOSE, HOSTS, ROOT, build_context, read_compose
 
 FILES = sorted(ROOT.glob("docker-compose*.yml"))
 STANDING = [file for file in FILES if not file.name.endswith(".override.yml")]
@@ -139,6 +139,17 @@ def test_who_needs_a_server_waits_until_it_is_well() -> None:
             healthy = how["condition"] == "service_healthy"
             assert healthy or how["condition"] == "service_completed_successfully", name
             assert not healthy or "healthcheck" in compose[needed], f"{name} waits for {needed}"
+
+
+def test_whoever_may_register_networks_is_told_the_same_ones() -> None:
+    """A second API that knew of more would put those into production."""
+    told = {
+        name: service["environment"].get("DA_SHIPPED")
+        for file in (COMPOSE, HOSTS)
+        for name, service in read_compose(file, SHIPPED="light")["services"].items()
+        if "api.main:create_app" in service.get("command", ())
+    }
+    assert told == {"api": "light", "api-hosts": "light"}
 
 
 def test_no_password_stands_in_a_compose_file_or_an_environment(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Composed:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.compose = read_compose(SHIPPED="light")
-        hosts = read_compose(HOSTS, PRIVATE_ADDRESS="127.0.0.1")
+        hosts = read_compose(HOSTS, SHIPPED="light", PRIVATE_ADDRESS="127.0.0.1")
         self.compose["services"] |= hosts["services"]
         self.compose["services"]["gpu-host"] = read_compose(GPU_HOST)["services"]["worker-gpu0"]
         self.ports = {port: free_port() for port in PORTS.values()}
@@ -234,6 +234,7 @@ class Composed:
             found[path.split(":")[0]] = self._made(
                 "tmpfs", name, path.split(":")[0].strip("/").replace("/", "-")
             )
+        _mount_within(found)
         return found | {
             config["target"]: self._config(found, config) for config in service.get("configs", ())
         }
@@ -259,6 +260,16 @@ class Composed:
         folder = self.folder.joinpath(*parts)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _mount_within(paths: Mapping[str, Path]) -> None:
+    """What a container has below the path of another volume is found there, too."""
+    for path, here in paths.items():
+        for outer in (other for other in paths if path.startswith(f"{other}/")):
+            mounted = paths[outer] / path.removeprefix(f"{outer}/")
+            mounted.parent.mkdir(parents=True, exist_ok=True)
+            if not mounted.is_symlink():
+                mounted.symlink_to(here)
 
 
 def _three_free_ports() -> int:

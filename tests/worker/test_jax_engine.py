@@ -12,7 +12,9 @@ import pytest
 
 if os.environ.get("KERAS_BACKEND") != "jax":
     pytest.skip("KERAS_BACKEND is not jax", allow_module_level=True)
-pytest.importorskip("jax")
+pytest.importorskip(
+    "jax", reason="KERAS_BACKEND is jax, and jax is not installed; expected requirements-gpu.txt"
+)
 
 import keras
 

@@ -76,7 +76,7 @@ def observe(root: Path) -> Machine:
         needs_mongod=needs_mongod(root, dict(os.environ)),
         missing_libraries=tuple(name for name in LIBRARIES_OF_MONGOD if not _loads(name)),
         disk_free=shutil.disk_usage(root).free,
-        memory_available=_memory_available(),
+        memory_available=memory_available(),
         architecture=platform.machine(),
         cpu_flags=_cpu_flags(),
         glibc=_glibc(),
@@ -206,7 +206,7 @@ def _loads(library: str) -> bool:
     return True
 
 
-def _memory_available() -> int:
+def memory_available() -> int:
     """What the kernel, and the control group we are in, would still give; very much where neither says."""
     sizes = [2**60]
     try:

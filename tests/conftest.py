@@ -18,7 +18,32 @@ from tests.prepared_databases import PreparedDatabases
 from tests.record import fresh_record, settings_for
 
 TESTS = Path(__file__).parent
-LONGEST = ("bench", "worker", "test_service.py", "models")
+LONGEST = (
+    "bench/test_hosts.py",
+    "worker/test_training_process.py",
+    "deploy/test_service.py",
+    "worker/test_worker_process.py",
+    "test_service.py",
+    "api/web/test_labelling.py",
+    "bench/test_faults.py",
+    "tasks/test_notifications.py",
+    "worker/test_trainer.py",
+    "models/test_training.py",
+    "api/test_models.py",
+    "api/web/test_in_browser.py",
+    "api/web/test_project_pages.py",
+    "cli/test_up_down_doctor.py",
+    "cli/local/test_service.py",
+    "worker/test_engines.py",
+    "api/test_health.py",
+    "cli/test_evaluate.py",
+    "api/test_openapi.py",
+    "api/test_outages.py",
+    "api/web/test_login.py",
+    "api/web/test_label_to_production.py",
+    "models",
+)
+"""Files and rooms, by the time that they take: 15 s or more."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -28,8 +53,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _turn(item: pytest.Item) -> int:
-    room = item.path.relative_to(TESTS).parts[0]
-    return LONGEST.index(room) if room in LONGEST else len(LONGEST)
+    path = item.path.relative_to(TESTS)
+    return next((n for n, longest in enumerate(LONGEST) if path.is_relative_to(longest)), len(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,7 +24,7 @@ from tasks.sweep import RecordSweeper
 from tests.worker.networks import random_bundle
 from tests.worker.pictures import noisy_png
 
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 SHARD = 10  # several of them are one batch
 Until = Callable[[Callable[[], object]], None]
 

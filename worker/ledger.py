@@ -17,12 +17,11 @@ from storage.cutouts import CutoutRecord
 from storage.decisions import set_production
 from storage.record import Record
 from worker.metrics import count_outcomes, count_rejection, timed
+from worker.networks import Scored
 from worker.reader import ReadItem
 
 GROUP_S = 0.25
 GROUP_CUTOUTS = 500  # from here on a larger insert costs no less for each
-Scored = Mapping[int, Mapping[str, float]]
-"""Scores by the index of an item and by version."""
 
 
 @dataclass(frozen=True)

@@ -3,38 +3,30 @@
 import logging
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from itertools import islice
 
-import numpy as np
 from pymongo.errors import PyMongoError
 
-from core.cascade import gates, is_below
-from core.errors import InvalidRequest, Misconfigured, ServiceError
-from core.job import Item, Job, Lease, Priority, Rejection, ShardResult
-from core.outcome import Outcome
+from core.errors import ServiceError
+from core.job import Item, Job, Lease, Priority, ShardResult
 from core.settings import Scoring
 from core.telemetry import logged_about
 from cutouts.instruments import ZTF
-from cutouts.recipes import RECIPES
-from storage.cutouts import CutoutRecord
 from storage.record import Record
-from worker.engine import Engine, begin
+from worker.batches import Batches
+from worker.engine import Engine
 from worker.heartbeat import Heartbeat
-from worker.ledger import Scored, ShardLedger, conflict
+from worker.ledger import ShardLedger
 from worker.live import NOT_OF_AN_ITEM, LiveShards
-from worker.metrics import timed
-from worker.reader import Reader, Reading, ReadItem
+from worker.networks import Networks
+from worker.reader import Reader
+from worker.to_score import to_score
 
 _log = logging.getLogger(__name__)
-VERSIONS_HELD = 6
 LOOK_S = 0.1  # between two looks for live work, so that a fast device does not wait for each
 CAREFUL_AFTER = 3  # claims of a shard that nobody closed; then its cutouts are scored one by one
-DEATHS_OF_POISON = 2
 
 
 class ShardScorer:
@@ -54,39 +46,19 @@ class ShardScorer:
         *,
         worker: str,
     ) -> None:
-        self._record, self._engine, self._readers = record, engine, readers
+        self._record, self._readers = record, readers
+        self._networks = Networks(record.models, engine)
         self._settings, self.worker = settings, worker
         self._batch = max(settings.batch_sizes)
         self._live = LiveShards(record, self, batch=self._batch, heartbeat_s=settings.heartbeat_s)
-        self._recipes: dict[str, str] = {}
-        self._warm: set[frozenset[str]] = set()
         self._looked = 0.0
         self._outlived: list[tuple[Lease, int]] = []  # items that are to be acquitted
         self.scored = 0
         self.draining = False
 
     def load(self, versions: Sequence[str], *, cascade: bool = False) -> None:
-        """Hold and warm these versions, dropping the longest held where there are too many.
-
-        Those of a cascade are warmed apart: the gates, which are asked of every cutout, and the others.
-        """
-        missing = [version for version in versions if version not in self._engine.versions]
-        for version in missing:
-            card = self._record.models.get(version)
-            if card is None:
-                raise InvalidRequest(f"model version {version} is not registered")
-            if card.recipe not in RECIPES:
-                raise Misconfigured(f"{version} wants the recipe {card.recipe}; known: {', '.join(RECIPES)}")
-            self._engine.load(card, self._record.models.weights(card))
-            self._recipes[version] = card.recipe
-        for version in self._engine.versions[: max(0, len(self._engine.versions) - VERSIONS_HELD)]:
-            if version not in versions:
-                self._engine.drop(version)
-                self._warm = {one for one in self._warm if version not in one}
-        for together in _waves(versions) if cascade else [versions]:
-            if frozenset(together) not in self._warm:
-                self._engine.warm(together)
-                self._warm.add(frozenset(together))
+        """Hold and warm these versions, dropping the longest held where there are too many."""
+        self._networks.load(versions, cascade=cascade)
 
     def score_shard(self, job: str, n: int) -> None:
         """Score the live shard that a message names, or the bulk shard whose turn it is.
@@ -178,23 +150,15 @@ class ShardScorer:
         job : whose versions, instrument and cascade are those of all shards.
         leases : several only where each was claimed for the first time.
         """
-        lease = leases[0]
-        every = (item for one in leases for item in one.items)
-        items: dict[int, Item] = {i: item for i, item in enumerate(every) if item.rejection is None}
-        known = self._record.outcomes.existing(_cutouts(items.values()), job.versions)
-        done = {cutout for cutout, _ in known if all((cutout, v) in known for v in job.versions)}
-        done |= self._below_on_record(job, known)
-        unread = {i for i, item in items.items() if _is_unread(item) or item.cutout not in done}
-        rejections = {i: why for i, why in _poison(lease).items() if i in unread}
-        rejections |= self._contradicting(items, done)
-        todo = [(i, item) for i, item in items.items() if i in unread and i not in rejections]
-        provenance = {"worker": self.worker, "engine": self._engine.name}
-        provenance |= {"precision": self._engine.precision}
-        with ShardLedger(self._record, job, leases, rejections=rejections, provenance=provenance) as ledger:
-            careful = _is_careful(lease)
-            for part in [[pair] for pair in todo] if careful else [todo]:
+        lease, asked = leases[0], to_score(self._record, job, leases)
+        provenance = {"worker": self.worker} | self._networks.provenance
+        careful = _is_careful(lease)
+        with ShardLedger(
+            self._record, job, leases, rejections=asked.rejections, provenance=provenance
+        ) as ledger:
+            for part in [[pair] for pair in asked.items] if careful else [asked.items]:
                 with self._suspicion(lease, part[0][0]) if careful else nullcontext():
-                    for batch, scores in self._scored(job, part, done):
+                    for batch, scores in self._batches(job, part, asked.done).scored():
                         if heartbeat.lost:
                             return None
                         ledger.add(batch, scores)
@@ -206,64 +170,10 @@ class ShardScorer:
                     self._serve_live()
             return ledger.close()
 
-    def _below_on_record(self, job: Job, known: Collection[tuple[str, str]]) -> set[str]:
-        """Cutouts that a cascade asks nothing more of, by the scores of its gates that are on record."""
-        if job.cascade is None:
-            return set()
-        open_ = {c for c, _ in known if any((c, v) not in known for v in job.versions)}
-        found: dict[str, dict[str, Outcome]] = {}
-        for (cutout, version), outcome in self._record.outcomes.find(open_, gates(job.versions)).items():
-            found.setdefault(cutout, {})[version] = outcome
-        below: dict[str, list[Outcome]] = {}
-        for cutout, outcomes in found.items():
-            scores = {v: o.score for v, o in outcomes.items() if o.score is not None}
-            if is_below(scores, job.versions, job.cascade):
-                not_run = {v: job.cascade for v in job.versions if (cutout, v) not in known}
-                below[cutout] = [replace(o, not_run=not_run) for o in outcomes.values()]
-        self._record.outcomes.note_not_run(one for outcomes in below.values() for one in outcomes)
-        return set(below)
-
-    def _contradicting(self, items: Mapping[int, Item], done: Collection[str]) -> dict[int, Rejection]:
-        """Uploads of scored cutouts, which are not read again, whose bytes are not those that were scored."""
-        uploads = {
-            i: CutoutRecord(item.cutout, item.sha256)
-            for i, item in items.items()
-            if item.cutout in done and item.cutout != item.sha256 and item.reference is None and item.cutout
-        }
-        owners = self._record.cutouts.conflicts(list(uploads.values())) if uploads else {}
-        return {
-            i: conflict(str(upload.sha256), owners[upload.id])
-            for i, upload in uploads.items()
-            if owners.get(upload.id, upload.sha256) != upload.sha256
-        }
-
-    def _scored(
-        self, job: Job, todo: Sequence[tuple[int, Item]], done: Collection[str]
-    ) -> Iterator[tuple[list[ReadItem], Scored]]:
-        """What was read, in batches, each with its scores.
-
-        Of a bulk shard the engine has the next batch before this one is put on record, where its pixels
-        are there by then: it waits for nothing, and nothing waits for a source that is slow.
-        """
-        ahead = int(job.priority == "bulk" and job.cascade is None)
-        flying: deque[tuple[list[ReadItem], Callable[[], Scored]]] = deque()
-        with closing(self._reading(job, todo)) as reading:
-            while True:
-                if flying and (len(flying) > ahead or not reading.is_ready(self._batch)):
-                    batch, landed = flying.popleft()
-                    yield batch, landed()
-                    continue
-                with timed("wait"):
-                    batch = list(islice(reading, self._batch))
-                if not batch:
-                    break
-                flying.append((batch, self._begun(job, batch, done)))
-        for batch, landed in flying:
-            yield batch, landed()
-
-    def _reading(self, job: Job, todo: Sequence[tuple[int, Item]]) -> Reading:
-        recipes = sorted({self._recipes[version] for version in job.versions})
-        return self._readers[job.priority].read(todo, recipes, job.instrument or ZTF)
+    def _batches(self, job: Job, items: Sequence[tuple[int, Item]], done: Collection[str]) -> Batches:
+        recipes = self._networks.recipes(job.versions)
+        reading = self._readers[job.priority].read(items, recipes, job.instrument or ZTF)
+        return Batches(self._networks, job, reading, done=done, size=self._batch)
 
     @contextmanager
     def _suspicion(self, lease: Lease, index: int) -> Iterator[None]:
@@ -288,42 +198,6 @@ class ShardScorer:
             self._record.shards.acquit(*self._outlived[-1])
             self._outlived.pop()
 
-    def _begun(self, job: Job, batch: Sequence[ReadItem], done: Collection[str]) -> Callable[[], Scored]:
-        """Have the engine begin what can be scored of a batch and is not done; returns what waits for it."""
-        floor = job.cascade
-        self.load(job.versions, cascade=floor is not None)  # a live shard between may have needed others
-        readable = [read for read in batch if read.pixels and read.cutout not in done]
-        if floor is None:
-            return self._asked(job.versions, readable)
-        scores: dict[int, dict[str, float]] = {}
-        for wave in _waves(job.versions):
-            for index, more in self._asked(wave, readable)().items():
-                scores.setdefault(index, {}).update(more)
-            readable = [r for r in readable if not is_below(scores[r.index], wave, floor)]
-        return lambda: scores
-
-    def _asked(self, versions: Sequence[str], reads: Sequence[ReadItem]) -> Callable[[], Scored]:
-        """Ask these versions; returns what waits for their answers."""
-        begun = [
-            (together, begin(self._engine, np.stack([read.pixels[recipe] for read in reads]), together))
-            for recipe, together in (self._by_recipe(versions).items() if reads else ())
-        ]
-
-        def answers() -> Scored:
-            scores: dict[int, dict[str, float]] = {read.index: {} for read in reads}
-            for together, awaited in begun:
-                for read, row in zip(reads, awaited().tolist(), strict=True):
-                    scores[read.index] |= zip(together, row, strict=True)
-            return scores
-
-        return answers
-
-    def _by_recipe(self, versions: Sequence[str]) -> dict[str, list[str]]:
-        grouped: dict[str, list[str]] = {}
-        for version in versions:
-            grouped.setdefault(self._recipes[version], []).append(version)
-        return grouped
-
     def _serve_live(self) -> None:
         """Between two batches of a bulk shard, work on what people wait for, where the last look is old."""
         if self.draining or time.monotonic() - self._looked < LOOK_S:
@@ -340,31 +214,6 @@ class ShardScorer:
                 refused |= {lease.job for lease in leases}
 
 
-def _waves(versions: Sequence[str]) -> list[list[str]]:
-    """The gates of a cascade, and then the others."""
-    first = gates(versions)
-    return [first, [version for version in versions if version not in first]]
-
-
 def _is_careful(lease: Lease) -> bool:
     """Whether workers have died of this shard, so that its items are worked on alone."""
     return lease.attempts > CAREFUL_AFTER
-
-
-def _is_unread(item: Item) -> bool:
-    """Whether it is a reference of which nobody knows yet what it refers to."""
-    return item.reference is not None and item.sha256 is None
-
-
-def _cutouts(items: Iterable[Item]) -> set[str]:
-    return {item.cutout for item in items if item.cutout is not None}
-
-
-def _poison(lease: Lease) -> dict[int, Rejection]:
-    """The items that workers died of; the rest of the shard is to be scored without them."""
-    detail = "the scoring process died or failed on it, alone, {} times; expected a score"
-    return {
-        index: Rejection("score", "poison", detail.format(deaths))
-        for index, deaths in lease.suspects.items()
-        if deaths >= DEATHS_OF_POISON
-    }

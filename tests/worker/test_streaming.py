@@ -149,7 +149,7 @@ def test_a_device_that_is_lost_with_a_batch_ahead_loses_no_cutout_and_scores_non
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     device = Device()
-    monkeypatch.setattr(bench.scorer, "_engine", device)
+    monkeypatch.setattr(bench.scorer._networks, "_engine", device)
     monkeypatch.setattr(Reading, "is_ready", lambda *_: True)
     device.lost_from = 0
     job = bench.submit(bench.items([(f"{i}.png", noisy_png(i)) for i in range(5)]), priority="bulk")

@@ -1,6 +1,6 @@
 """Which workers are there: each tells the record every few seconds that it holds its networks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, count
 
@@ -49,8 +49,10 @@ class WorkerRepository:
     def __init__(self, database: Mongo) -> None:
         self._workers = database["workers"]
 
-    def report(self, worker: WorkerInfo, *, token: str) -> str:
+    def report(self, worker: WorkerInfo, *, token: str, metrics: str | None = None) -> str:
         """Note that this worker is there and ready; returns the name that it goes by.
+
+        `metrics`, in Prometheus's text format, are of one that nothing can scrape.
 
         Names are of one holder each, known by its token: where another holds `host:gpu0` (a second process
         on that device, or a host of the same name), this one is `host:gpu0-2`, or the next that is free. Who
@@ -58,6 +60,8 @@ class WorkerRepository:
         """
         fields = asdict(worker) | {"versions": list(worker.versions), "token": token}
         del fields["name"]
+        if metrics is not None:
+            fields["metrics"] = metrics
         device = worker.name.partition(":")[2]
         first = f"{host_of(worker.name)}:{device.partition('-')[0]}"
         names = chain((worker.name, first), (f"{first}-{n}" for n in count(2)))
@@ -87,8 +91,13 @@ class WorkerRepository:
                 d.get("replaced", 0),
                 d.get("replaced_why", ""),
             )
-            for d in self._workers.find(_aged("$gte")).sort("_id", 1)
+            for d in self._workers.find(_aged("$gte"), {"metrics": False}).sort("_id", 1)
         ]
+
+    def metrics(self) -> Mapping[str, str]:
+        """By name, what those who are present have told to be counted for them."""
+        told = self._workers.find(_aged("$gte") | {"metrics": {"$type": "string"}}, {"metrics": True})
+        return {document["_id"]: document["metrics"] for document in told}
 
     def is_ready(self, token: str) -> bool:
         """Whether the worker of this token reported within the last 15 s."""

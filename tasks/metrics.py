@@ -1,4 +1,4 @@
-"""What the sweeper tells of the whole service, from the record and from Redis."""
+"""What the sweeper tells of the whole service, from the record and from Redis, and of invited hosts."""
 
 import time
 
@@ -9,6 +9,7 @@ from core.job import Priority
 from storage.record import Record
 from tasks.messenger import Messenger
 from tasks.queues import QUEUE_OF, TRAIN
+from tasks.relayed_metrics import RelayedMetrics
 
 EVERY_S = 15.0
 MOST_COUNTED = 100_000
@@ -35,6 +36,8 @@ class ServiceMetrics:
         self._version = gauge("version_in_production", "1 for each version in production.", "version")
         self._swept = gauge("sweep_timestamp_seconds", "When the last sweep ended.")
         self._expired = Counter("streaks_lease_expiries", "Leases of shards that ran out.", registry=registry)
+        self._relayed = RelayedMetrics()
+        registry.register(self._relayed)
 
     def expired(self, leases: int) -> None:
         """Count leases that ran out."""
@@ -60,6 +63,7 @@ class ServiceMetrics:
             "unwell": [worker for worker in present if worker.unwell],
         }.items():
             self._workers.labels(state).set(len(found))
+        self._relayed.update(self._record.workers.metrics())
         self._version.clear()
         for version in self._record.models.production():
             self._version.labels(version).set(1)

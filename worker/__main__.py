@@ -21,6 +21,7 @@ from core.errors import Misconfigured, NotInvited, ServiceError
 from core.metrics_server import Told, serve_metrics
 from core.settings import Settings, load_settings
 from core.telemetry import configure_logging
+from worker.metrics import watch_metrics
 from worker.seat import Seat, take_seat
 from worker.watchdog import Watchdog, worker_metrics
 
@@ -117,7 +118,13 @@ def _train(settings: Settings, pulse: Path) -> int:
         of="training",
     )
     threading.Thread(target=watchdog.run, name="watchdog", daemon=True).start()
-    serve_metrics(settings, Told(lambda: b"", lambda: watchdog.fault))
+    serve_metrics(
+        settings,
+        Told(
+            lambda: watch_metrics(ready=not watchdog.fault, replaced=watchdog.replaced),
+            lambda: watchdog.fault,
+        ),
+    )
     one_each = ("--max-tasks-per-child", "1")
     _work(settings, *one_each, module="worker.training_process", queues=TRAIN, name=f"train-{os.getpid()}@%h")
     return _fail(watchdog.why, 1) if watchdog.gave_up else 0

@@ -71,8 +71,23 @@ def note_engine(versions: Sequence[str], device_bytes: int | None) -> None:
     _device.set(device_bytes or 0)
 
 
+def scoring_metrics() -> bytes:
+    """All of it in Prometheus's text format."""
+    return generate_latest(REGISTRY)
+
+
+def watch_metrics(*, ready: bool, replaced: int) -> bytes:
+    """What is known of a process beside it, in the same format."""
+    return (
+        "# HELP streaks_ready Whether the process is well, and takes work.\n# TYPE streaks_ready gauge\n"
+        f"streaks_ready {int(ready)}\n"
+        "# HELP streaks_replaced_total Processes that were killed by the watchdog.\n"
+        f"# TYPE streaks_replaced_total counter\nstreaks_replaced_total {replaced}\n"
+    ).encode()
+
+
 def write_metrics(file: Path) -> None:
     """Put all of it into a file, in one step."""
     fresh = file.with_name(f".{file.name}")
-    fresh.write_bytes(generate_latest(REGISTRY))
+    fresh.write_bytes(scoring_metrics())
     fresh.replace(file)

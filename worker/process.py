@@ -27,7 +27,7 @@ from worker.canary import CanaryCheck
 from worker.ending import told_enough, when_told_to_end
 from worker.engine import Engine
 from worker.engines import make_engine
-from worker.metrics import note_engine, write_metrics
+from worker.metrics import note_engine, scoring_metrics, watch_metrics, write_metrics
 from worker.pulse import Heart
 from worker.reader import Reader
 from worker.readers import open_reader
@@ -52,6 +52,7 @@ class ScoringProcess:
         self._stages = stages or Stages()
         self.name = f"{socket.gethostname()}:{seat.device}"
         self._seat, self._heart = seat, heart
+        self._is_guest = settings.guest is not None
         self._record = open_record(settings, patience_s=PATIENCE_S)
         self._engine = WatchedEngine(engine, room=max(settings.scoring.batch_sizes))
         self._device_bytes = engine.device_bytes if isinstance(engine, BatchEngine) else lambda: None
@@ -136,9 +137,14 @@ class ScoringProcess:
             replaced=self._seat.replaced,
             replaced_why=self._seat.replaced_why,
         )
-        self.name = self.scorer.worker = self._record.workers.report(info, token=self._seat.token)
-        self._heart.ready = info.ready
         note_engine(info.versions, self._device_bytes())
+        told = None
+        if self._is_guest:  # nothing that collects metrics reaches an invited host: the sweeper tells them
+            told = scoring_metrics() + watch_metrics(ready=info.ready, replaced=info.replaced)
+        self.name = self.scorer.worker = self._record.workers.report(
+            info, token=self._seat.token, metrics=told and told.decode()
+        )
+        self._heart.ready = info.ready
         write_metrics(self._seat.metrics)
 
     def _keep_asking(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.settings import Watchdog as Limits
+from worker.metrics import watch_metrics
 from worker.pulse import EVERY_S, Pulse
 
 _log = logging.getLogger(__name__)
@@ -123,11 +124,5 @@ def _is_child(pid: int) -> bool:
 
 def worker_metrics(watchdog: Watchdog, file: Path) -> bytes:
     """Those of the scoring process, as it wrote them last, and what the watchdog counts."""
-    ready, replaced = int(not watchdog.unready), watchdog.replaced
-    own = (
-        "# HELP streaks_ready Whether the scoring process takes work.\n# TYPE streaks_ready gauge\n"
-        f"streaks_ready {ready}\n"
-        "# HELP streaks_replaced_total Scoring processes that were killed by the watchdog.\n"
-        f"# TYPE streaks_replaced_total counter\nstreaks_replaced_total {replaced}\n"
-    )
-    return (file.read_bytes() if file.exists() else b"") + own.encode()
+    own = watch_metrics(ready=not watchdog.unready, replaced=watchdog.replaced)
+    return (file.read_bytes() if file.exists() else b"") + own

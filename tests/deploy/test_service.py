@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
@@ -92,37 +94,84 @@ def test_a_night_is_scored_through_the_processes_of_the_compose_file(
     assert requests.get(f"{composed.url('api')}/readyz", timeout=30).json()["ready"]
 
 
+def scraped(composed: Composed, port: int, secrets: Secrets) -> list[Sample]:
+    """What a process tells to who has the token, and to nobody else."""
+    url = f"http://127.0.0.1:{port}/metrics"
+    assert requests.get(url, timeout=30).status_code == 401
+    answer = requests.get(url, headers={"Authorization": f"Bearer {secrets.collector}"}, timeout=30)
+    assert answer.status_code == 200
+    return [s for family in text_string_to_metric_families(answer.text) for s in family.samples]
+
+
+def value(told: list[Sample], name: str, **labels: str) -> float | None:
+    return next((s.value for s in told if (s.name, s.labels) == (name, labels)), None)
+
+
 def test_what_prometheus_scrapes_tells_of_the_night(composed: Composed, secrets: Secrets) -> None:
-    def scraped(port: int) -> dict[str, float]:
-        url = f"http://127.0.0.1:{port}/metrics"
-        assert requests.get(url, timeout=30).status_code == 401
-        token = {"Authorization": f"Bearer {secrets.collector}"}
-        answer = requests.get(url, headers=token, timeout=30)
-        assert answer.status_code == 200
-        return {
-            s.name + str(s.labels): s.value
-            for f in text_string_to_metric_families(answer.text)
-            for s in f.samples
-        }
+    cut = composed.folder / "cut.jpg"
+    cut.write_bytes(next((NIGHT / "stamps").rglob("*.jpg")).read_bytes()[:900])
+    assert command(composed, secrets, "score", str(cut), "--wait").returncode == 3
+    ports = [composed.metrics[name] for name in ("beat", "worker", "trainer")]
+    told_by = partial(scraped, composed, secrets=secrets)
 
-    def of(told: dict[str, float], name: str) -> list[float]:
-        return [value for sample, value in told.items() if sample.partition("{")[0] == name]
+    def of(told: list[Sample], name: str) -> list[float]:
+        return [s.value for s in told if s.name == name]
 
-    beat_port, worker_port = composed.metrics["beat"], composed.metrics["worker"]
-    ready = "streaks_workers{'state': 'ready'}"
-    composed.until(lambda: scraped(beat_port)[ready] == 1, timeout_s=40)  # it looks every 15 s
-    scored = "streaks_cutouts_total{}"  # written down every 5 s
-    composed.until(lambda: scraped(worker_port).get(scored) == CUTOUTS, timeout_s=20)
-    worker, beat, api = scraped(worker_port), scraped(beat_port), scraped(composed.ports[PORTS["api"]])
+    composed.until(lambda: value(told_by(ports[0]), "streaks_workers", state="ready") == 1, timeout_s=40)
+    composed.until(lambda: of(told_by(ports[1]), "streaks_rejections_total") == [2], timeout_s=20)
+    beat, worker, trainer, api = map(told_by, (*ports, composed.ports[PORTS["api"]]))
+    assert value(worker, "streaks_cutouts_total") == CUTOUTS
     assert of(worker, "streaks_score_count") == [CUTOUTS, CUTOUTS]
-    assert worker["streaks_ready{}"] == 1
+    assert of(worker, "streaks_ready") == of(trainer, "streaks_ready") == [1]
     assert [s > 0 for s in of(worker, "streaks_stage_seconds_total")] == [True] * 5
     assert len(of(beat, "streaks_version_in_production")) == 2
-    assert beat["streaks_queue_age_seconds{'queue': 'score.live'}"] == 0
-    assert api["streaks_http_answers_total{'method': 'GET', 'route': '/readyz', 'status': '200'}"] > 0
-    named = set(re.findall(r"streaks_[a-z_]+", DASHBOARD.read_text() + ALERTS.read_text()))
-    told = {name.partition("{")[0] for name in (*worker, *beat, *api)}
-    assert named <= told | {"streaks_rejections_total", "streaks_lease_expiries_total", "streaks_holds"}
+    assert value(beat, "streaks_queue_age_seconds", queue="score.live") == 0
+    assert of(api, "streaks_http_answers_total")
+    assert unanswerable(asked_of_prometheus(), [*beat, *worker, *trainer, *api]) == []
+
+
+def asked_of_prometheus() -> list[str]:
+    """Every expression of the rules, and of the dashboard with the labels that its legend names."""
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    rules = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
+    drawn = [
+        f"{target['expr']} by ({', '.join(re.findall(r'{{(.*?)}}', target['legendFormat']))})"
+        for panel in panels
+        for target in panel["targets"]
+    ]
+    return [*drawn, *(rule["expr"] for rule in rules)]
+
+
+def unanswerable(expressions: list[str], told: list[Sample]) -> list[str]:
+    """Those that name a metric, a label of it, or a value of a label, that nobody tells."""
+    values: dict[str, dict[str, set[str]]] = {}
+    for sample in told:
+        known = values.setdefault(sample.name, {})
+        for label, text in sample.labels.items():
+            known.setdefault(label, set()).add(text)
+    of_prometheus = {"job", "instance", "service", "worker"}  # `worker`: of those that the sweeper tells of
+
+    def is_told(expression: str) -> bool:
+        named = re.findall(r"(streaks_[a-z_]+|process_[a-z_]+)(?:\{([^}]*)\})?", expression)
+        labels = {label for name, _ in named for label in values.get(name, ())} | of_prometheus
+        by = {label for group in re.findall(r"by \(([^)]*)\)", expression) for label in group.split(", ")}
+        matched = [(name, *pair) for name, where in named for pair in re.findall(r'(\w+)="([^"]*)"', where)]
+        return (
+            all(name in values for name, _ in named)
+            and all(text in values[name].get(label, ()) for name, label, text in matched)
+            and by - {""} <= labels
+        )
+
+    return [expression for expression in expressions if not is_told(expression)]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["streaks_gone", 'streaks_workers{state="tired"}', "sum by (planet) (streaks_workers)"],
+)
+def test_an_expression_that_nobody_answers_is_found(expression: str) -> None:
+    told = [Sample("streaks_workers", {"state": "ready"}, 1)]
+    assert unanswerable([expression, 'max(streaks_workers{state="ready"})'], told) == [expression]
 
 
 def test_each_process_is_at_mongodb_by_its_own_account_and_no_administrator_is_left(
@@ -279,6 +328,18 @@ def test_a_process_with_another_ones_secrets_ends_and_says_so(
     ended = composed.ran(program, command, **env)
     assert ended.returncode != 0
     assert told in ended.stdout
+
+
+def test_the_sweeper_tells_prometheus_what_a_further_host_has_scored(
+    composed: Composed, secrets: Secrets
+) -> None:
+    def told() -> list[Sample]:
+        return scraped(composed, composed.metrics["beat"], secrets)
+
+    def scored() -> list[float]:
+        return [s.value for s in told() if s.name == "streaks_cutouts_total" and s.labels["worker"]]
+
+    composed.until(lambda: scored() == [2], timeout_s=40)  # it tells every 5 s, the sweeper looks every 15 s
 
 
 def test_each_process_ends_by_itself_within_its_grace(composed: Composed) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from cli.local.children import Child
 from cli.local.embedded import EmbeddedServer
 from cli.local.guardian import Guardian
-from core.errors import Misconfigured, ServiceError, Unavailable
+from core.errors import Misconfigured, NotInvited, ServiceError, Unavailable
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 30.0
@@ -240,7 +240,7 @@ def _start_server(server: EmbeddedServer) -> Child:
 
 def _raise_if_refused(kept: _Kept) -> None:
     if kept.child.poll() == os.EX_NOPERM:
-        raise Misconfigured(f"{kept.name} is let in no more; {kept.last_words()}")
+        raise NotInvited(f"{kept.name} is let in no more; {kept.last_words()}")
 
 
 def _raise_if_hopeless(kept: _Kept, waited_s: float) -> None:

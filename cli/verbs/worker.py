@@ -20,6 +20,7 @@ from cli.local.record import RecordFile
 from cli.local.secrets import secrets_path
 from cli.local.supervisor import Program, Supervisor
 from cli.output import say
+from core.errors import NotInvited
 from core.gpus import SEAT_TOKEN
 from core.settings import Settings, load_settings
 
@@ -97,6 +98,9 @@ def _keep_running(settings: Settings, arguments: Sequence[str]) -> int:
             supervisor.start_programs(programs, threading.Event())
             say(f"ready: {names}")
             supervisor.watch(threading.Event())
+        except NotInvited as error:
+            say(f"streaks: {error}")
+            return os.EX_NOPERM  # as the one worker ends that this process otherwise becomes
         except KeyboardInterrupt:
             say("each finishes its shard")
             return Exit.INTERRUPTED if signal.SIGINT in received[:1] else Exit.OK

@@ -1,6 +1,7 @@
 """The files of the deployment: by the Compose Specification, by linters, by our own rules."""
 
 import json
+import re
 import shutil
 import stat
 import subprocess
@@ -157,6 +158,16 @@ def test_no_password_stands_in_a_compose_file_or_an_environment(tmp_path: Path) 
         for variable, value in service.get("environment", {}).items():
             assert "PASSWORD" not in variable or variable.endswith("__FILE"), name
             assert "://" not in value or "@" not in value or "{" in value, name
+
+
+def test_plain_docker_runs_the_images_and_programs_of_the_compose_file() -> None:
+    told = (ROOT / "docs" / "hosts.md").read_text("utf-8")
+    services = read_compose()["services"]
+    for name in ("redis", "mongo"):
+        assert f" {services[name]['image']} " in told
+    for name in ("worker", "trainer", "beat", "flower"):
+        program = re.escape(" ".join(services[name]["command"][:3]))
+        assert re.search(rf"^run {name} .* deep-asteroids:cpu {program}", told, re.MULTILINE), name
 
 
 def test_the_secret_files_are_made_once_and_kept(tmp_path: Path) -> None:

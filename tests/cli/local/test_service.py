@@ -14,7 +14,7 @@ from cli.local.programs import Place
 from cli.local.record import RecordFile, ServiceRecord
 from cli.local.service import Service
 from cli.local.supervisor import Program
-from core.errors import Conflict, Misconfigured, Unavailable
+from core.errors import Conflict, Misconfigured, NotInvited, Unavailable
 from core.service_secrets import Secrets
 from core.settings import Settings
 from tests.cli.local.running import hosts, naming, wait_until
@@ -322,7 +322,7 @@ def test_a_program_that_has_no_right_any_more_is_not_started_again(
     code = "import time; time.sleep(0.5); print('withdrawn'); raise SystemExit(77)"
     said = Sentences()
     with (
-        pytest.raises(Misconfigured, match=r"guest is let in no more.*\n.*withdrawn"),
+        pytest.raises(NotInvited, match=r"guest is let in no more.*\n.*withdrawn"),
         Service(settings, say=said, programs=only(program("guest", code, tmp_path))) as service,
     ):
         service.wait()

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 from core.errors import Unavailable
 from core.job import Priority
 from storage.record import Record
-from tasks.messenger import Messenger
+from tasks.owed import Bell
 from tasks.queues import QUEUE_OF, TRAIN
 from tasks.relayed_metrics import RelayedMetrics
 
@@ -19,7 +19,7 @@ STATES = ("waiting", "leased", "paused")
 class ServiceMetrics:
     """Gauges of queues, shards, workers and versions, brought up to date by sweeps, every 15 s at most."""
 
-    def __init__(self, record: Record, messenger: Messenger) -> None:
+    def __init__(self, record: Record, messenger: Bell) -> None:
         self._record, self._messenger = record, messenger
         self._next = 0.0
         self._registry = registry = CollectorRegistry()

@@ -21,6 +21,16 @@ class ShardBell(Protocol):
         """Messages that no worker has taken."""
 
 
+class Bell(ShardBell, Protocol):
+    """What the sweep needs of a messenger."""
+
+    def tell_trainings(self, jobs: list[str]) -> None:
+        """Send one message per training job."""
+
+    def trainings_queued(self) -> int:
+        """Messages of trainings that no worker has taken."""
+
+
 def tell_owed(record: Record, bell: ShardBell, priority: Priority, *, window: int = WINDOW) -> None:
     """Keep as many messages as shards wait, up to the window: lost ones are made good, none pile up.
 

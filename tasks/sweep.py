@@ -2,7 +2,6 @@
 
 import logging
 import time
-from typing import Protocol
 
 from core.errors import Unavailable
 from core.job import Priority
@@ -14,7 +13,7 @@ from storage.retention import RetentionKeeper
 from tasks import context
 from tasks.app import app
 from tasks.metrics import ServiceMetrics
-from tasks.owed import WINDOW, ShardBell, tell_owed
+from tasks.owed import WINDOW, Bell, tell_owed
 
 _log = logging.getLogger(__name__)
 ORPHAN_S = 3600.0
@@ -23,16 +22,6 @@ REFRESH_S = 1.0  # of each round, while cutouts may have scores of what was prom
 RETAIN_S = 0.5  # of each round, while something is older than the settings let it be
 ORPHANS_EVERY_S = 300.0  # it looks at every old shard that waits
 PRIORITIES: tuple[Priority, ...] = ("live", "bulk")
-
-
-class Bell(ShardBell, Protocol):
-    """What the sweep needs of a messenger."""
-
-    def tell_trainings(self, jobs: list[str]) -> None:
-        """Send one message per training job."""
-
-    def trainings_queued(self) -> int:
-        """Messages of trainings that no worker has taken."""
 
 
 class RecordSweeper:

@@ -140,9 +140,10 @@ class ScoringProcess:
         note_engine(info.versions, self._device_bytes())
         told = None
         if self._is_guest:  # nothing that collects metrics reaches an invited host: the sweeper tells them
-            told = scoring_metrics() + watch_metrics(ready=info.ready, replaced=info.replaced)
+            counted = scoring_metrics() + watch_metrics(ready=info.ready, replaced=info.replaced)
+            told = counted.decode()
         self.name = self.scorer.worker = self._record.workers.report(
-            info, token=self._seat.token, metrics=told and told.decode()
+            info, token=self._seat.token, metrics=told
         )
         self._heart.ready = info.ready
         write_metrics(self._seat.metrics)

@@ -100,6 +100,8 @@ class ShardRepository:
         query: Document = {"state": "waiting", "priority": priority}
         if passing_over:
             query["_id.job"] = {"$nin": list(passing_over)}
+        if self._shards.find_one(query, {"_id": True}) is None:  # a claim of nothing waits for the journal
+            return None
         return self._claim(query, worker=worker, oldest=True)
 
     def waiting_live(self, *, limit: int) -> list[WaitingShard]:
@@ -251,6 +253,15 @@ class ShardRepository:
             if d["silent_ms"] <= max(SILENCE_MS, 3 * d["longest_ms"]):
                 rates[d["_id"]["job"]][d["_id"]["worker"]] = 1000 * d["size"] / max(d["took_ms"], 1)
         return rates
+
+    def note_turn(self, lease: Lease) -> None:
+        """A shard that was claimed ahead is worked on from now on; what it took is counted from here."""
+        turn = {"claimed": "$$NOW", "lease_until": self._lease_end()}
+        self._shards.update_one(self._held(lease), [{"$set": turn}])
+
+    def workers_on(self, job: str) -> set[str]:
+        """Who holds shards of a job, by name."""
+        return set(self._shards.distinct("worker", {"_id.job": job, "state": "leased"}))
 
     def leased(self, job: str) -> int:
         """How many shards of a job are being worked on."""

@@ -4,11 +4,22 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from itertools import islice
+from typing import Protocol
 
 from core.job import Job
 from worker.metrics import timed
 from worker.networks import Networks, Scored
 from worker.reader import Reading, ReadItem
+
+
+class Next(Protocol):
+    """The shard that comes after this one."""
+
+    def take(self) -> None:
+        """See to it that it is claimed, if it is not; returns at once."""
+
+    def begin(self) -> None:
+        """Have the engine begin its first batch, if that is there and was not begun."""
 
 
 class Batches:
@@ -31,16 +42,49 @@ class Batches:
         self._ahead = int(job.priority == "bulk" and job.cascade is None)
         self._flying: deque[tuple[list[ReadItem], Callable[[], Scored]]] = deque()
 
-    def scored(self) -> Iterator[tuple[list[ReadItem], Scored]]:
-        """All of them, in the order of the items."""
+    def begin_early(self) -> bool:
+        """Have the engine begin the first batch of a backlog, while it works on the shard before.
+
+        Returns False where that would be a wait: for what is not read, or for a cascade.
+        """
+        return bool(self._ahead) and self._is_read() and self._begin()
+
+    def read_ahead(self) -> None:
+        """Begin to read."""
+        self._is_read()
+
+    def close(self) -> None:
+        """Give up what is not read yet."""
+        self._reading.close()
+
+    def scored(self, following: Next | None = None) -> Iterator[tuple[list[ReadItem], Scored]]:
+        """All of them, in the order of the items.
+
+        Parameters
+        ----------
+        following : claimed when all of this shard is read or being read, and begun before its last batch is
+            awaited, so that the engine does not wait for the end of a shard.
+        """
         with closing(self._reading):
             while True:
+                if following is not None and self._reading.all_begun:
+                    following.take()
                 if self._flying and (len(self._flying) > self._ahead or not self._is_read()):
                     yield self._landed()
                 elif not self._begin():
                     break
+        yield from self._last(following)
+
+    def _last(self, following: Next | None) -> Iterator[tuple[list[ReadItem], Scored]]:
+        if following is None:
+            yield from (self._landed() for _ in range(len(self._flying)))
+            return
+        following.take()
         while self._flying:
-            yield self._landed()
+            following.begin()
+            landed = self._landed()
+            following.begin()  # its pixels may be there by now
+            yield landed
 
     def _is_read(self) -> bool:
         """Whether the next batch can be had without a wait."""

@@ -19,15 +19,23 @@ class Heartbeat:
         self.lost = False
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{name}", daemon=True)
 
-    def __enter__(self) -> "Heartbeat":
+    def start(self) -> "Heartbeat":
+        """Renew from now on."""
         self._thread.start()
         return self
+
+    def stop(self) -> None:
+        """Renew no more."""
+        self._stop.set()
+        self._thread.join()
+
+    def __enter__(self) -> "Heartbeat":
+        return self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
-        self._thread.join()
+        self.stop()
 
     def _beat(self) -> None:
         while not self._stop.wait(self._every_s):

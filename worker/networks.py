@@ -48,10 +48,16 @@ class Networks:
             if version not in versions:
                 self._engine.drop(version)
                 self._warm = {one for one in self._warm if version not in one}
-        for together in _waves(versions) if cascade else [versions]:
+        for together in _together(versions, cascade=cascade):
             if frozenset(together) not in self._warm:
                 self._engine.warm(together)
                 self._warm.add(frozenset(together))
+
+    def are_warm(self, versions: Sequence[str], *, cascade: bool) -> bool:
+        """Whether `load` would have nothing to do."""
+        return set(versions) <= set(self._engine.versions) and all(
+            frozenset(together) in self._warm for together in _together(versions, cascade=cascade)
+        )
 
     def recipes(self, versions: Sequence[str]) -> list[str]:
         """By which recipes these versions, which were loaded, want their pixels."""
@@ -95,6 +101,11 @@ class Networks:
         for version in versions:
             grouped.setdefault(self._recipes[version], []).append(version)
         return grouped
+
+
+def _together(versions: Sequence[str], *, cascade: bool) -> Sequence[Sequence[str]]:
+    """Which of them are asked together."""
+    return _waves(versions) if cascade else [versions]
 
 
 def _waves(versions: Sequence[str]) -> list[list[str]]:

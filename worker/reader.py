@@ -155,6 +155,10 @@ class Reader:
 class Reading(Iterator[ReadItem]):
     """Items that are being read, in order; what is not read yet when it is closed, or fails, is left.
 
+    Attributes
+    ----------
+    all_begun : whether there is no item left that is not read or being read.
+
     Parameters
     ----------
     parts : of the items; taking one begins to read it.
@@ -164,6 +168,7 @@ class Reading(Iterator[ReadItem]):
     def __init__(self, parts: Iterator[Iterable[_Numbered]], ahead: int) -> None:
         self._parts, self._ahead = parts, ahead
         self._begun: deque[_Numbered] = deque()
+        self.all_begun = False
 
     def __next__(self) -> ReadItem:
         self._begin()
@@ -187,8 +192,10 @@ class Reading(Iterator[ReadItem]):
             self._begun.pop()[1].cancel()
 
     def _begin(self) -> None:
-        while len(self._begun) < self._ahead and (part := next(self._parts, None)) is not None:
-            self._begun.extend(part)
+        while len(self._begun) < self._ahead and not self.all_begun:
+            part = next(self._parts, None)
+            self.all_begun = part is None
+            self._begun.extend(part or ())
 
 
 def _result(index: int, reading: Future[ReadItem] | Future[_Run]) -> ReadItem:

@@ -1,10 +1,11 @@
-"""Works on one shard: claim, read, score in batches, write outcomes once, close."""
+"""Works on shards: claim, read, score in batches, write outcomes once, close."""
 
 import logging
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from pymongo.errors import PyMongoError
@@ -15,6 +16,7 @@ from core.settings import Scoring
 from core.telemetry import logged_about
 from cutouts.instruments import ZTF
 from storage.record import Record
+from worker.ahead import Ahead
 from worker.batches import Batches
 from worker.engine import Engine
 from worker.heartbeat import Heartbeat
@@ -22,7 +24,8 @@ from worker.ledger import ShardLedger
 from worker.live import NOT_OF_AN_ITEM, LiveShards
 from worker.networks import Networks
 from worker.reader import Reader
-from worker.to_score import to_score
+from worker.to_score import ToScore, to_score
+from worker.turn import Prepared, Turn
 
 _log = logging.getLogger(__name__)
 LOOK_S = 0.1  # between two looks for live work, so that a fast device does not wait for each
@@ -30,11 +33,14 @@ CAREFUL_AFTER = 3  # claims of a shard that nobody closed; then its cutouts are 
 
 
 class ShardScorer:
-    """The scorer of this process: one engine, one shard at a time, live ones in between.
+    """The scorer of this process: one engine, one shard after the other, live ones in between.
+
+    The next shard of a backlog is claimed and begun while the last batches of the one before are scored, so
+    that the engine does not wait between them.
 
     Attributes
     ----------
-    draining : whether it is to finish the shard at hand and to take no other.
+    draining : whether it is to finish what it has begun and to take no other.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class ShardScorer:
         self._settings, self.worker = settings, worker
         self._batch = max(settings.batch_sizes)
         self._live = LiveShards(record, self, batch=self._batch, heartbeat_s=settings.heartbeat_s)
+        self._claims = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._looked = 0.0
         self._outlived: list[tuple[Lease, int]] = []  # items that are to be acquitted
         self.scored = 0
@@ -61,7 +68,7 @@ class ShardScorer:
         self._networks.load(versions, cascade=cascade)
 
     def score_shard(self, job: str, n: int) -> None:
-        """Score the live shard that a message names, or the bulk shard whose turn it is.
+        """Score the live shard that a message names, or bulk shards as long as another can be claimed ahead.
 
         A message that is doubled, late or wrong brings nothing but another look at the record; one that
         comes while it is draining brings nothing, and the sweeper sends another.
@@ -73,48 +80,112 @@ class ShardScorer:
         if lease is not None:
             self._live.work(self._live.with_others(lease))
             return
-        passing_over = self._sated()
-        while not self.draining and (
-            lease := self._record.shards.claim_waiting("bulk", worker=self.worker, passing_over=passing_over)
-        ):
-            if self.work(lease):
+        lost: set[str] = set()
+        while (turn := self._next_turn(passing_over=lost)) is not None:
+            if self._work_through(turn):
                 return
-            passing_over.add(lease.job)
+            lost.add(turn.job.id)
+
+    def _next_turn(self, *, passing_over: Collection[str] = ()) -> Turn | None:
+        """Claim the bulk shard whose turn it is, of jobs that there is something to work on."""
+        passed = {*passing_over, *self._sated()}
+        while not self.draining and (
+            lease := self._record.shards.claim_waiting("bulk", worker=self.worker, passing_over=passed)
+        ):
+            if (turn := self._turn(lease)) is not None:
+                return turn
+            passed.add(lease.job)
+        return None
 
     def _sated(self) -> set[str]:
-        """Jobs that have as many workers as they may take: their share of those there are, at least one."""
+        """Jobs that have as many workers as they may take: their share of those there are, at least one.
+
+        This one is not counted: while it ends a shard it holds the next one, too.
+        """
         shares = self._record.jobs.shares()
         workers = len(self._record.workers.ready()) if shares else 0
         return {
             job
             for job, share in shares.items()
-            if self._record.shards.leased(job) >= max(1, math.floor(share * workers))
+            if len(self._record.shards.workers_on(job) - {self.worker}) >= max(1, math.floor(share * workers))
         }
 
     def work(self, lease: Lease) -> bool:
         """Work on a shard; False when there was nothing to do."""
-        with logged_about(job=lease.job, shard=lease.n, worker=self.worker):
-            return self._worked(lease)
+        turn = self._turn(lease)
+        return turn is not None and self._worked(turn)
 
-    def _worked(self, lease: Lease) -> bool:
+    def _turn(self, lease: Lease) -> Turn | None:
+        """A claimed shard's, its lease renewed from now on; None where its job is not to be worked on."""
         job = self._record.jobs.start(lease.job)
         if job is None:
             self.give_back(lease)
-            return False
+            return None
         renew = partial(self._record.shards.renew, lease)
         name = f"{lease.job}-{lease.n}"
-        with Heartbeat(renew, every_s=self._settings.heartbeat_s, name=name) as heartbeat:
-            if not self._loaded(job, lease):
+        heartbeat = Heartbeat(renew, every_s=self._settings.heartbeat_s, name=name)
+        return Turn(job, lease, heartbeat.start(), self._record.shards)
+
+    def _work_through(self, turn: Turn) -> bool:
+        """Work on a bulk shard, and on those that are claimed ahead meanwhile; False when it was lost."""
+        done, following = self._worked_on(turn)
+        while following is not None:
+            self._serve_live()
+            self._record.shards.note_turn(following.lease)
+            _, following = self._worked_on(following)
+        return done
+
+    def _worked_on(self, turn: Turn) -> tuple[bool, Turn | None]:
+        """Whether the shard was done, and whose turn is next, of which the engine may have a batch already.
+
+        One that is claimed ahead and whose turn does not come is given back.
+        """
+        ahead = Ahead(
+            self._claims, partial(self._taken_ahead, turn.lease), may_begin=lambda: not self.draining
+        )
+        try:
+            return self._worked(turn, ahead), ahead.turn()
+        finally:
+            ahead.give_back()
+
+    def _taken_ahead(self, present: Lease) -> Turn | None:
+        """The turn that follows, prepared where the engine may begin it before the present one has ended.
+
+        A shard that was claimed before is worked on alone, because who worked on it may have died of it. None
+        is claimed while people wait.
+        """
+        if present.attempts > 1 or self.draining or self._record.shards.any_live():
+            return None
+        turn = self._next_turn()
+        if turn is None or turn.lease.attempts > 1 or not self._is_warm(turn.job):
+            return turn
+        try:
+            with logged_about(job=turn.lease.job, shard=turn.lease.n):
+                turn.prepared = self._prepared(turn.job, [turn.lease])
+                turn.prepared.batches.read_ahead()
+        except BaseException:
+            turn.give_back(counts=False)
+            raise
+        return turn
+
+    def _is_warm(self, job: Job) -> bool:
+        return self._networks.are_warm(job.versions, cascade=job.cascade is not None)
+
+    def _worked(self, turn: Turn, ahead: Ahead | None = None) -> bool:
+        job, lease = turn.job, turn.lease
+        with logged_about(job=lease.job, shard=lease.n, worker=self.worker):
+            with turn:
+                if not self._loaded(job, lease):
+                    return False
+                results = self._results(job, [lease], turn.heartbeat, prepared=turn.prepared, ahead=ahead)
+            if results is None or not self._record.shards.close(lease, result := results[0]):
+                _log.warning("lease lost; what was scored stays")
                 return False
-            results = self.score_items(job, [lease], heartbeat)
-        if results is None or not self._record.shards.close(lease, result := results[0]):
-            _log.warning("lease lost; what was scored stays")
-            return False
-        self.scored += result.scored
-        found = {"versions": job.versions, "scored": result.scored, "rejected": result.rejected}
-        _log.info("shard done", extra=found)
-        if not self._record.shards.any_open(job.id):
-            self._record.jobs.finish(job.id)
+            self.scored += result.scored
+            found = {"versions": job.versions, "scored": result.scored, "rejected": result.rejected}
+            _log.info("shard done", extra=found)
+            if not self._record.shards.any_open(job.id):
+                self._record.jobs.finish(job.id)
         return True
 
     def give_back(self, lease: Lease) -> None:
@@ -150,25 +221,51 @@ class ShardScorer:
         job : whose versions, instrument and cascade are those of all shards.
         leases : several only where each was claimed for the first time.
         """
-        lease, asked = leases[0], to_score(self._record, job, leases)
-        provenance = {"worker": self.worker} | self._networks.provenance
-        careful = _is_careful(lease)
-        with ShardLedger(
-            self._record, job, leases, rejections=asked.rejections, provenance=provenance
-        ) as ledger:
-            for part in [[pair] for pair in asked.items] if careful else [asked.items]:
-                with self._suspicion(lease, part[0][0]) if careful else nullcontext():
-                    for batch, scores in self._batches(job, part, asked.done).scored():
-                        if heartbeat.lost:
-                            return None
-                        ledger.add(batch, scores)
-                        if job.priority == "bulk" and not careful:
-                            self._serve_live()
-                    if careful:
-                        ledger.flush()
+        return self._results(job, leases, heartbeat)
+
+    def _results(
+        self,
+        job: Job,
+        leases: Sequence[Lease],
+        heartbeat: Heartbeat,
+        *,
+        prepared: Prepared | None = None,
+        ahead: Ahead | None = None,
+    ) -> list[ShardResult] | None:
+        if _is_careful(leases[0]):
+            return self._results_one_by_one(job, leases[0], heartbeat)
+        prepared = prepared or self._prepared(job, leases)
+        with self._ledger(job, leases, prepared.asked) as ledger:
+            for batch, scores in prepared.batches.scored(ahead):
+                if heartbeat.lost:
+                    return None
+                ledger.add(batch, scores)
                 if job.priority == "bulk":
                     self._serve_live()
             return ledger.close()
+
+    def _results_one_by_one(self, job: Job, lease: Lease, heartbeat: Heartbeat) -> list[ShardResult] | None:
+        asked = to_score(self._record, job, [lease])
+        with self._ledger(job, [lease], asked) as ledger:
+            for index, item in asked.items:
+                with self._suspicion(lease, index):
+                    for batch, scores in self._batches(job, [(index, item)], asked.done).scored():
+                        if heartbeat.lost:
+                            return None
+                        ledger.add(batch, scores)
+                    ledger.flush()
+                if job.priority == "bulk":
+                    self._serve_live()
+            return ledger.close()
+
+    def _ledger(self, job: Job, leases: Sequence[Lease], asked: ToScore) -> ShardLedger:
+        provenance = {"worker": self.worker} | self._networks.provenance
+        return ShardLedger(self._record, job, leases, rejections=asked.rejections, provenance=provenance)
+
+    def _prepared(self, job: Job, leases: Sequence[Lease]) -> Prepared:
+        """What there is to score of shards, which are not worked on carefully."""
+        asked = to_score(self._record, job, leases)
+        return Prepared(asked, self._batches(job, asked.items, asked.done))
 
     def _batches(self, job: Job, items: Sequence[tuple[int, Item]], done: Collection[str]) -> Batches:
         recipes = self._networks.recipes(job.versions)

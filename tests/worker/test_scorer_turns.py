@@ -38,17 +38,33 @@ def done(record: Record, job: str) -> int:
     return record.shards.progress(job).done
 
 
+def in_order(record: Record) -> list[tuple[str, int]]:
+    """Closed shards, as they were."""
+    found = record.database["shards"].find({"state": "done"}).sort("closed", 1)
+    return [(shard["_id"]["job"], shard["_id"]["n"]) for shard in found]
+
+
 def test_shards_of_a_higher_rank_are_first_whatever_a_message_names(
     record: Record, scorer: ShardScorer
 ) -> None:
     accept(record, "a", shards=2)
     accept(record, "b", shards=1, rank=5)
     scorer.score_shard("a", 0)
-    assert (done(record, "a"), done(record, "b")) == (0, 1)
-    record.shards.set_rank("a", 9)
-    accept(record, "c", shards=1, rank=8)
-    scorer.score_shard("c", 0)
-    assert (done(record, "a"), done(record, "c")) == (1, 0)
+    assert in_order(record) == [("b", 0), ("a", 0), ("a", 1)]
+    accept(record, "c", shards=1)
+    record.shards.set_rank("c", 9)
+    accept(record, "d", shards=1, rank=8)
+    scorer.score_shard("d", 0)
+    assert in_order(record)[3:] == [("c", 0), ("d", 0)]
+
+
+def test_a_jobs_share_does_not_keep_its_worker_from_claiming_the_next_of_its_shards_ahead(
+    record: Record, scorer: ShardScorer
+) -> None:
+    record.workers.report(WorkerInfo("me", "mean", "cpu", VERSIONS, 0, 0), token="1")
+    accept(record, "a", shards=3, share=0.5)
+    scorer.score_shard("a", 0)
+    assert done(record, "a") == 3
 
 
 def test_a_job_takes_its_share_of_the_workers_and_no_more(record: Record, scorer: ShardScorer) -> None:

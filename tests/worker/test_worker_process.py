@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.process_tree import process_tree
-from core.job import Item, Job, JobState
+from core.job import Item, Job, JobState, Priority
 from core.settings import Scoring, Settings
 from storage.canaries import KnownScore
 from storage.record import Record
@@ -47,9 +47,10 @@ class Place:
             "DA_SCORING__HEARTBEAT_S": str(settings.scoring.heartbeat_s),
         }
 
-    def submit(self, count: int, *, seed: int) -> Job:
+    def submit(self, count: int, *, seed: int, priority: Priority = "live") -> Job:
         blobs = [self.record.blobs.put(noisy_png(seed + i)) for i in range(count)]
-        return self._submitter.submit_score([Item(f"{sha}.png", sha, sha) for sha in blobs], owner="me")
+        items = [Item(f"{sha}.png", sha, sha) for sha in blobs]
+        return self._submitter.submit_score(items, owner="me", priority=priority)
 
     def is_finished(self, job: Job) -> bool:
         self._sweeper.sweep()
@@ -100,7 +101,7 @@ def test_a_killed_scoring_process_loses_nothing_and_doubles_nothing(place: Place
 
 
 def test_a_stopped_scoring_process_is_replaced_and_loses_nothing(place: Place) -> None:
-    job = place.submit(24 * SHARD, seed=4000)
+    job = place.submit(24 * SHARD, seed=4000, priority="bulk")
     with place.worker(DA_WATCHDOG__SILENT_S="3") as (worker, until):
         until(lambda: place.outcomes.count_documents({}) > 0)
         stopped = place.record.workers.ready()[0].pid
@@ -138,7 +139,7 @@ def test_a_worker_told_to_end_finishes_its_shard_and_the_next_one_goes_on_and_en
     place: Place,
 ) -> None:
     shards = place.record.database["shards"]
-    job = place.submit(16 * SHARD, seed=2000)
+    job = place.submit(16 * SHARD, seed=2000, priority="bulk")
     with place.worker() as (worker, until):
         until(lambda: shards.count_documents({"state": "leased"}))
         with place.record.database["workers"].watch() as presence:

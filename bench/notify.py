@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +25,7 @@ import requests
 from bench.await_that import await_that
 from bench.cutout_files import another, jpegs, write_zip
 from bench.local_service import LocalService, local_service
+from bench.loopback_server import web_server_of
 from bench.verdict import conclude
 from cli.local.programs import Place, service_programs
 from cli.local.supervisor import Program
@@ -94,18 +95,8 @@ def _receiver() -> Iterator[tuple[str, Inbox]]:
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  as it is called there
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/", inbox
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with web_server_of(Receiver) as url:
+        yield f"{url}/", inbox
 
 
 def _measure(local: LocalService, archive: Path, url: str, inbox: Inbox, args: argparse.Namespace) -> int:

@@ -2,11 +2,10 @@
 
 import gzip
 import json
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from bson import json_util
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from bench.loopback_server import web_server_of
 from tests.fits_files import fits_file, noise
 
 ACCOUNT = {"user": "penguin", "password": "pw-of-a-penguin"}
@@ -107,19 +107,14 @@ class KowalskiServer:
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"kowalski": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._serving = web_server_of(handler)
+        self.url = self._serving.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._serving.__exit__(kind, error, trace)
 
     def expire(self) -> None:
         """End all tokens."""
@@ -193,6 +188,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.kowalski.faults.popleft()(self, body)
         else:
             self.answer(code, body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name there
-        """Say nothing."""

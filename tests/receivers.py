@@ -2,13 +2,14 @@
 
 import base64
 import socketserver
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from bench.loopback_server import LOOPBACK, serving, web_server_of
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,7 @@ def inbox() -> Iterator[Inbox]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name there
-            """Say nothing."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            """A sender that was killed, or has given up, is no news."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    found.url = f"http://127.0.0.1:{server.server_port}"
-    with _served(server):
+    with web_server_of(Handler) as found.url:
         yield found
 
 
@@ -123,19 +113,7 @@ def mail_server() -> Iterator[Mailbox]:
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
 
-    server = Server(("127.0.0.1", 0), type("Handler", (_Smtp,), {"mailbox": mailbox}))
+    server = Server((LOOPBACK, 0), type("Handler", (_Smtp,), {"mailbox": mailbox}))
     mailbox.port = server.server_address[1]
-    with _served(server):
+    with serving(server):
         yield mailbox
-
-
-@contextmanager
-def _served(server: socketserver.BaseServer) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,16 +1,16 @@
 """The command line against a real API; a thread does what a worker would."""
 
 import json
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 import requests
 
+from bench.loopback_server import web_server_of
 from cli.__main__ import main
 from cli.client import Client, GivenLogin
 from cli.multipart import File
@@ -215,18 +215,8 @@ def losing_answers(api: ApiServer, losses: int) -> Iterator[tuple[str, list[str]
             self.end_headers()
             self.wfile.write(answer.content)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name there
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with web_server_of(Handler) as url:
+        yield url, asked
 
 
 def test_an_upload_over_the_limit_is_told_and_not_tried_again(

@@ -1,15 +1,14 @@
 """The Python client against a real API, from its users' environment and from here; a thread is the worker."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from bench.loopback_server import web_server_of
 from deep_asteroids_client import (
     InvalidRequest,
     JobFailed,
@@ -270,22 +269,12 @@ class Flaky(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: Any) -> None:
-        """Tests say nothing."""
-
 
 @contextmanager
 def flaky(asked: list[tuple[str, str | None]]) -> Iterator[Service]:
     handler = type("Handler", (Flaky,), {"asked": asked})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            with Service(f"http://127.0.0.1:{server.server_port}", token="x", patience_s=5) as service:
-                yield service
-        finally:
-            server.shutdown()
-            thread.join()
+    with web_server_of(handler) as url, Service(url, token="x", patience_s=5) as service:
+        yield service
 
 
 def test_what_is_busy_or_breaks_off_is_asked_again_and_a_submission_is_one_job(night: Path) -> None:

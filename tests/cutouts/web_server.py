@@ -1,10 +1,11 @@
 """A web server on loopback that answers as a test wants, and remembers what it was asked."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from bench.loopback_server import web_server_of
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -19,19 +20,8 @@ def web_server(answers: dict[str, Answer]) -> Iterator[tuple[str, list[dict[str,
             asked.append(dict(self.headers.items()))
             answers[self.path](self)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name there
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with web_server_of(Handler) as url:
+        yield url, asked
 
 
 def body(data: bytes, *, status: int = 200, length: int | None = None, **headers: str) -> Answer:

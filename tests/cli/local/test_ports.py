@@ -1,10 +1,10 @@
-import http.server
 import random
 import socket
-import threading
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from bench.loopback_server import web_server_of
 from cli.local.ports import KEPT_PORTS, free_port, is_free, reachable
 from cli.local.readiness import is_healthy
 from tests.cli.local.running import hosts
@@ -58,20 +58,14 @@ def test_who_listens_everywhere_is_reached_on_loopback() -> None:
     ]
 
 
-class _Fine(http.server.BaseHTTPRequestHandler):
+class _Fine(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base's name
-        pass
-
 
 def test_readiness_is_asked_where_the_service_listens() -> None:
-    with http.server.HTTPServer(("127.0.0.2", 0), _Fine) as server:
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            assert is_healthy(server.server_port, host="127.0.0.2")
-            assert not is_healthy(server.server_port)
-        finally:
-            server.shutdown()
+    with web_server_of(_Fine, host="127.0.0.2") as url:
+        port = int(url.rpartition(":")[2])
+        assert is_healthy(port, host="127.0.0.2")
+        assert not is_healthy(port)

@@ -19,9 +19,9 @@ from functools import partial
 from pathlib import Path
 
 from cli.local.guests import GuestBook
+from cli.local.passing_on import CHUNK, pass_on
 from cli.local.ports import LOOPBACK
 
-CHUNK = 256 * 1024
 HANDSHAKE_S = 15.0
 SILENT_S = 30  # a host whose network is gone is noticed after this time
 Target = Callable[[], tuple[str, int, ssl.SSLContext | None]]
@@ -84,23 +84,7 @@ async def _pass_on(
         _log.warning("a server behind the gateway does not answer: %s", error)
         return
     inner_writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    ways = {
-        asyncio.ensure_future(_copy(reader, inner_writer)),
-        asyncio.ensure_future(_copy(inner_reader, writer)),
-    }
-    try:
-        await asyncio.wait(ways, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for way in ways:
-            way.cancel()
-        inner_writer.close()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
+    await pass_on((reader, writer), (inner_reader, inner_writer), at_most_s=left_s)
 
 
 def _guest(writer: asyncio.StreamWriter) -> tuple[str, float]:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-CHUNK = 65536
+from cli.local.passing_on import pass_on
+from cli.local.ports import LOOPBACK
 
 
 class TlsEnd:
@@ -33,7 +34,7 @@ class TlsEnd:
         self._loop.close()
 
     async def _serve(self, port: int, behind: int, listening: threading.Event) -> None:
-        server = await asyncio.start_server(partial(_pass_on, behind), "127.0.0.1", port, ssl=self._context)
+        server = await asyncio.start_server(partial(_pass_on, behind), LOOPBACK, port, ssl=self._context)
         listening.set()
         await self._ended.wait()
         server.close()
@@ -45,19 +46,7 @@ class TlsEnd:
 
 async def _pass_on(behind: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError, asyncio.CancelledError):  # asyncio complains of a connection that is cancelled
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", behind)
-        ways = [asyncio.create_task(_copy(*way)) for way in ((reader, inner_writer), (inner_reader, writer))]
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            await pass_on((reader, writer), await asyncio.open_connection(LOOPBACK, behind))
         finally:
-            for way in ways:
-                way.cancel()
-            inner_writer.close()
             writer.close()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()

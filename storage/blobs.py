@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import fsspec
 
 from core.errors import Misconfigured, NotFound, Unavailable
+from core.flushing import flush_folder
 from storage.api_files import ApiFiles
 
 _NAME = re.compile("[0-9a-f]{64}")
@@ -150,7 +151,7 @@ def _reachable(done: str) -> Iterator[None]:
 
 def _write_flushed(path: Path, data: bytes) -> None:
     if path.exists() and path.read_bytes() == data:
-        _flush_folder(path.parent)  # whoever wrote it may not have come to that yet
+        flush_folder(path.parent)  # whoever wrote it may not have come to that yet
         return
     with _flushed(path) as file:
         file.write(data)
@@ -166,7 +167,7 @@ def _flushed(path: Path) -> Iterator[BinaryIO]:
     """A file that is at its path, whole and safe from a power cut, when the block has ended."""
     if not path.parent.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _flush_folder(path.parent.parent)
+        flush_folder(path.parent.parent)
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with scratch.open("wb") as file:
@@ -176,12 +177,4 @@ def _flushed(path: Path) -> Iterator[BinaryIO]:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
-    _flush_folder(path.parent)
-
-
-def _flush_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    flush_folder(path.parent)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from core.errors import Misconfigured
+from core.flushing import flush_folder
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
@@ -40,13 +41,4 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    _flush_folder(path.parent)
-
-
-def _flush_folder(path: Path) -> None:
-    """Make the rename durable: without it the name may be lost, though the bytes are not."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush_folder(path.parent)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import Conflict, InvalidRequest
+from core.flushing import flush_folder
 from storage.backup.blob_archive import archive_blobs
 from storage.backup.dump import dump
 from storage.backup.manifest import NAME, HashedFile, KeptBlobs, KeptFile, Manifest
@@ -117,8 +118,4 @@ def _empty(part: Path) -> None:
 
 def _flush(folder: Path) -> None:
     for path in (*(sub for sub in folder.iterdir() if sub.is_dir()), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush_folder(path)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InvalidRequest
 from core.svg import BLUE, GREY, ORANGE, Area, Axis, Chart, Dots, Line, Mark, render
 from models.evaluation.against import flips
 from models.evaluation.figures import Labels, Scores
+from models.evaluation.picture_files import write_pictures
 
 DELTA_BINS = 41  # odd, so that one bin holds what did not move
 MOST_DOTS = 3000
@@ -36,16 +36,7 @@ def write_delta_plots(
         ),
         "delta_histogram": delta_histogram(before, after, labels, names=names, classes=classes),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        files = [folder / f"{name}.svg" for name in pictures]
-        for file, picture in zip(files, pictures.values(), strict=True):
-            file.write_text(picture, encoding="utf-8")
-    except OSError as error:
-        raise InvalidRequest(
-            f"plots can't be written to {folder}: {error.strerror}; expected a folder"
-        ) from error
-    return files
+    return write_pictures(folder, pictures)
 
 
 def score_scatter(

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InvalidRequest
 from core.svg import BLUE, GREEN, GREY, ORANGE, Area, Axis, Band, Chart, Dots, Line, Mark, render
 from cutouts.simulator import Truth
 from models.evaluation.bootstrap import bootstrap, precision_band, roc_band
@@ -15,6 +14,7 @@ from models.evaluation.calibration import calibration
 from models.evaluation.curves import precision_recall_curve, roc_curve
 from models.evaluation.figures import Labels, Scores, area_under_roc, checked, confusion
 from models.evaluation.groups import Group, by_length, by_peak
+from models.evaluation.picture_files import write_pictures
 from models.training.labelled_images import LabelledImages
 
 SCORE_BINS = 40
@@ -56,16 +56,7 @@ def write_plots(
             "completeness_peak": completeness_by_peak(scores, data, title=title, thresholds=thresholds),
             "completeness_length": completeness_by_length(scores, data, title=title, thresholds=thresholds),
         }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        files = [folder / f"{name}.svg" for name in pictures]
-        for file, picture in zip(files, pictures.values(), strict=True):
-            file.write_text(picture, encoding="utf-8")
-    except OSError as error:
-        raise InvalidRequest(
-            f"plots can't be written to {folder}: {error.strerror}; expected a folder"
-        ) from error
-    return files
+    return write_pictures(folder, pictures)
 
 
 def roc(

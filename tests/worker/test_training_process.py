@@ -3,10 +3,7 @@
 import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -20,9 +17,7 @@ from tasks.app import app
 from tasks.messenger import Messenger
 from tasks.submit_training import TrainingSubmitter
 from tasks.sweep import RecordSweeper
-
-PATIENCE_S = 150.0
-Until = Callable[[Callable[[], object]], None]
+from tests.worker.running_worker import Until, running_worker
 
 
 class Place:
@@ -73,24 +68,8 @@ class Place:
         assert found.state is not JobState.FAILED, found.failure
         return found.state is JobState.FINISHED and not self.record.trainings.spent_checkpoints()
 
-    @contextmanager
-    def worker(self) -> Iterator[tuple[subprocess.Popen[bytes], Until]]:
-        """A worker, and a wait that fails when the worker ends or patience does."""
-        process = subprocess.Popen([sys.executable, "-m", "worker", "--train"], env=self._environment)
-
-        def until(what: Callable[[], object]) -> None:
-            deadline = time.monotonic() + PATIENCE_S
-            while not what():
-                assert process.poll() is None, f"the worker ended with {process.returncode}"
-                assert time.monotonic() < deadline, "waited too long"
-                time.sleep(0.05)
-
-        try:
-            yield process, until
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+    def worker(self) -> AbstractContextManager[tuple["subprocess.Popen[bytes]", Until]]:
+        return running_worker("--train", env=self._environment)
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,9 @@ from tasks.submit import Submitter
 from tasks.sweep import RecordSweeper
 from tests.worker.networks import random_bundle
 from tests.worker.pictures import noisy_png
+from tests.worker.running_worker import PATIENCE_S, Until, running_worker
 
-PATIENCE_S = 150.0
 SHARD = 10  # several of them are one batch
-Until = Callable[[Callable[[], object]], None]
 
 
 class Place:
@@ -57,26 +55,10 @@ class Place:
         found = self.record.jobs.get(job.id)
         return found is not None and found.state == JobState.FINISHED
 
-    @contextmanager
-    def worker(self, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], Until]]:
-        """A worker, and a wait that fails when the worker ends or patience does."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "worker", *options], env=self._environment | environment
-        )
-
-        def until(what: Callable[[], object]) -> None:
-            deadline = time.monotonic() + PATIENCE_S
-            while not what():
-                assert process.poll() is None, f"the worker ended with {process.returncode}"
-                assert time.monotonic() < deadline, "waited too long"
-                time.sleep(0.02)
-
-        try:
-            yield process, until
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+    def worker(
+        self, *options: str, **environment: str
+    ) -> AbstractContextManager[tuple["subprocess.Popen[bytes]", Until]]:
+        return running_worker(*options, env=self._environment | environment)
 
 
 @pytest.fixture

@@ -41,7 +41,10 @@ def serving(settings: Settings) -> Iterator[tuple[str, Services]]:
 
 
 @pytest.fixture
-def settings(mongo_url: str, redis_url: str, mongo_database: str, tmp_path: Path) -> Settings:
+def settings(
+    mongo_url: str, redis_url: str, mongo_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    monkeypatch.setenv("DA_REDIS_URL", redis_url)  # Celery reads it once, when the app is first used
     secrets = tmp_path / "secrets.json"
     account = {"admin_username": "admin", "admin_password": "a password"}
     secrets.write_text(json.dumps({"database": account}), "utf-8")

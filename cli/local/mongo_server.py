@@ -13,17 +13,18 @@ from cli.local.private_files import private_folder, write_private
 from cli.local.replica_set import ReplicaSetOfOne
 
 REPLICA_SET = "streaks"
-DIRTY = ",".join(
+CACHE = ",".join(
     f"eviction_{what}={percent}"
     for what, percent in {
         "dirty_target": 40,
         "dirty_trigger": 60,
-        "updates_target": 30,
-        "updates_trigger": 50,
+        "updates_target": 50,
+        "updates_trigger": 70,
     }.items()
 )
-"""Shares of the cache that may wait for the next checkpoint. By WiredTiger's own, 5 and 20 %, the pages of
-indexes by score are written again and again in between; what is lost with the cache is in the journal."""
+"""Shares of the cache that may wait for the next checkpoint, and that changes may take. By WiredTiger's own
+(5 and 20 %, and half of that) pages are written again and again in between; what is lost with the cache is in
+the journal. The containers' mongod has the same."""
 
 
 class EmbeddedMongo(EmbeddedServer):
@@ -78,7 +79,7 @@ class EmbeddedMongo(EmbeddedServer):
             *(program, "--dbpath", str(self.folder / "data"), "--keyFile", str(self._key_file)),
             *("--bind_ip", LOOPBACK, "--port", str(self.port), "--nounixsocket", "--replSet", REPLICA_SET),
             *("--networkMessageCompressors", "disabled"),
-            *("--wiredTigerCacheSizeGB", "1", "--wiredTigerEngineConfigString", DIRTY),
+            *("--wiredTigerCacheSizeGB", "1", "--wiredTigerEngineConfigString", CACHE),
             *("--oplogSize", "512", "--quiet"),
             *(word for name, value in parameters.items() for word in ("--setParameter", f"{name}={value}")),
         ]

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
+from cli.local.mongo_server import CACHE
 from core.service_secrets import read_secrets
 from tests.deploy.compose import COMPOSE, HOSTS, ROOT, build_context, read_compose
 
@@ -151,6 +152,12 @@ def test_whoever_may_register_networks_is_told_the_same_ones() -> None:
         if "api.main:create_app" in service.get("command", ())
     }
     assert told == {"api": "light", "api-hosts": "light"}
+
+
+def test_mongods_cache_is_shared_out_as_the_embedded_ones() -> None:
+    word = f"--wiredTigerEngineConfigString={CACHE}"
+    assert word in read_compose()["services"]["mongo"]["command"]
+    assert word in (ROOT / "docs" / "hosts.md").read_text("utf-8")
 
 
 def test_no_password_stands_in_a_compose_file_or_an_environment(tmp_path: Path) -> None:

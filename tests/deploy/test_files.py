@@ -67,7 +67,7 @@ def test_hadolint_finds_nothing() -> None:
     [
         ("check", "config", "--syntax-only", "deploy/prometheus/prometheus.yml"),
         ("check", "rules", "deploy/prometheus/alerts.yml"),
-        ("test", "rules", "tests/deploy/alerts_test.yml"),
+        ("test", "rules", "tests/deploy/alerts_test.yml", "tests/deploy/alerts_drift_test.yml"),
     ],
     ids=lambda words: " ".join(words[:2]),
 )

@@ -11,8 +11,9 @@ from typing import Any
 
 from storage.database import Document, Mongo
 
-NIGHTS_AT_ONCE = 200
-"""Ranges of an index that MongoDB merges in their order; of more it would read and sort everything."""
+NIGHTS_AT_ONCE = 100
+"""MongoDB merges at most 200 ranges of an index in their order, and reads and sorts all of more; what is of
+no night is two of them."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from storage.grid import (
     read_page,
     rejection_reasons,
 )
+from storage.ranking import NIGHTS_AT_ONCE
 from storage.record import Record
 from storage.selection import bound_text
 from tests.record import register
@@ -99,6 +100,16 @@ CONTROLS: list[tuple[Document, Callable[[Document], bool]]] = [
     ({"plausible": True}, lambda d: bool(d.get("plausible"))),
     ({"rb": {"$gte": 0.2, "$lte": 0.6}}, lambda d: 0.2 <= d.get("rb", -1) <= 0.6),
 ]
+
+
+def test_as_many_nights_as_are_read_at_once_are_not_sorted(scored: Record) -> None:
+    nights = ["20181101", *(f"2019{n:04}" for n in range(NIGHTS_AT_ONCE - 2)), None]
+    for sought in (Sought(), Sought({"plausible": True}), Sought({"plausible": False}), Sought(version=RB)):
+        asked = ranking(sought, None)
+        look = scored.database[asked.collection].find(asked.of(nights), hint=asked.index).sort(asked.order)
+        plan = str(look.limit(5).explain()["queryPlanner"]["winningPlan"])
+        assert "SORT_MERGE" in plan, plan
+        assert "'SORT'" not in plan, plan
 
 
 @pytest.mark.parametrize("order", ORDERS)

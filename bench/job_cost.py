@@ -38,11 +38,13 @@ class JobCost:
         return asdict(self) | {"cpu_sum_us": round(self.cpu_sum_us, 1)}
 
 
-def job_cost(local: LocalService, client: Client, nights: Sequence[str], count: int) -> JobCost:
-    """Rescore nights of so many cutouts each; raises RuntimeError where not all were scored."""
+def job_cost(
+    local: LocalService, client: Client, jobs_nights: Sequence[Sequence[str]], count: int
+) -> JobCost:
+    """Rescore the nights of each job, of so many cutouts; raises RuntimeError where not all were scored."""
     _checkpoint(local)  # what was written before is not theirs
     before = local.cpu_s()
-    jobs = [_scored(local, client, night, count) for night in nights]
+    jobs = [_scored(local, client, nights, count) for nights in jobs_nights]
     _checkpoint(local)
     used = {name: cpu - before[name] for name, cpu in local.cpu_s().items()}
     return JobCost(
@@ -58,10 +60,10 @@ def _checkpoint(local: LocalService) -> None:
     local.record.database.client.admin.command("fsync")
 
 
-def _scored(local: LocalService, client: Client, night: str, count: int) -> tuple[float, float]:
+def _scored(local: LocalService, client: Client, nights: Sequence[str], count: int) -> tuple[float, float]:
     """Seconds to the answer, and from there to the job's end."""
     began = time.monotonic()
-    job = str(client.jobs.submit_rescoring({"nights": [night]})["job"])
+    job = str(client.jobs.submit_rescoring({"nights": list(nights)})["job"])
     answered = time.monotonic()
     local.wait(job, timeout_s=TIMEOUT_S)
     ended = time.monotonic()

@@ -2,9 +2,9 @@
 
 Cutouts are written straight to the record and then scored by the whole service: asked for at the API,
 planned, dispatched, claimed, put on record with production fields, closed, by real servers and Celery workers
-whose engines and readers only pretend and whose scores are random. Each size has a service of its own, which
-has scored a thousand before; small ones are repeated. Then ten thousand more are scored, as often, beside the
-largest. At each size results are read by HTTP and by the command line.
+whose engines and readers only pretend and whose scores are random. A job takes nights of 25,000 cutouts. Each
+size has a service of its own, which has scored a thousand before; small ones are repeated. Then ten thousand
+more are scored, as often, beside the largest. At each size results are read by HTTP and by the command line.
 
 The verdict: CPU and wall for each cutout of the largest size are at most 1.15 times those of ten thousand, so
 is the CPU of a row that is read, and what is stored adds at most 10 % to the CPU of ten thousand.
@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from statistics import median
 
@@ -38,6 +39,9 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 BASE = 10_000
 """The smallest size that its start does not dominate; and how many are scored beside what is stored."""
 REPEATED = 5
+NIGHT = 25_000
+"""Cutouts of a night: the survey has tens of thousands."""
+FIRST_NIGHT = date(2018, 11, 1)
 GROWTH, STORED_GROWTH = 1.15, 1.10
 WARMING = 1_000
 UPLOADS = 20
@@ -65,6 +69,7 @@ def main() -> int:
     """Measure every size; returns 0 when the promises are kept."""
     parser = argparse.ArgumentParser(prog="python -m bench.scaling", description=__doc__)
     parser.add_argument("--cutouts", type=int, default=SIZES[-1], help="of the largest size")
+    parser.add_argument("--night", type=int, default=NIGHT, help="cutouts of a night at most")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -73,7 +78,7 @@ def main() -> int:
     sizes = [size for size in SIZES if size < args.cutouts] + [args.cutouts]
     found: dict[int, Measured] = {}
     for size in sizes:
-        found[size] = _measured(size, workers=args.workers, beside=size == sizes[-1])
+        found[size] = _measured(size, night=args.night, workers=args.workers, beside=size == sizes[-1])
         print(f"  {size:,}: {asdict(found[size])}", file=sys.stderr)
     base, largest = found[BASE], found[sizes[-1]]
     grown = {
@@ -97,7 +102,7 @@ def main() -> int:
     )
 
 
-def _measured(size: int, *, workers: int, beside: bool) -> Measured:
+def _measured(size: int, *, night: int, workers: int, beside: bool) -> Measured:
     with tempfile.TemporaryDirectory(prefix="deep-asteroids-scaling-") as scratch:
         folder = Path(scratch)
 
@@ -108,36 +113,39 @@ def _measured(size: int, *, workers: int, beside: bool) -> Measured:
 
         with local_service(folder / "service", programs=programs) as local:
             local.record.models.register_shipped("light")
-            return _measured_in(local, size, folder, beside=beside)
+            return _measured_in(local, size, folder, night=night, beside=beside)
 
 
-def _measured_in(local: LocalService, size: int, folder: Path, *, beside: bool) -> Measured:
+def _measured_in(local: LocalService, size: int, folder: Path, *, night: int, beside: bool) -> Measured:
     client = local_client(local.service.url, local.service.secrets_file)
-    nights = _Nights(local, client)
-    nights.score(WARMING)
-    job = nights.score(size, times=REPEATED if size <= BASE else 1)
+    jobs = _Jobs(local, client, night)
+    jobs.score(WARMING)
+    job = jobs.score(size, times=REPEATED if size <= BASE else 1)
     reading = read_cost(local, client.jobs.newest(1)[0]["id"], size, folder=folder)
-    stored = nights.score(BASE, times=REPEATED) if beside else None
+    stored = jobs.score(BASE, times=REPEATED) if beside else None
     upload_ms = _upload_ms(client, folder)
     peaks = {name: sum(map(peak_mib, process_tree(pid))) for name, pid in local.programs().items()}
     return Measured(job, reading, stored, upload_ms, peaks)
 
 
-class _Nights:
-    """Nights of cutouts, one after the other, each scored once."""
+class _Jobs:
+    """Jobs of fresh cutouts, one after the other, each of as many nights as the survey takes for them."""
 
-    def __init__(self, local: LocalService, client: Client) -> None:
-        self._local, self._client = local, client
-        self._nights = 0
+    def __init__(self, local: LocalService, client: Client, night: int) -> None:
+        self._local, self._client, self._night = local, client, night
+        self._next = FIRST_NIGHT
 
     def score(self, count: int, *, times: int = 1) -> JobCost:
-        """What the next nights, of so many cutouts each, cost."""
-        added = []
-        for _ in range(times):
-            self._nights += 1
-            added.append(f"201811{self._nights:02d}")
-            fill(self._local.record, count, night=added[-1])
-        return job_cost(self._local, self._client, added, count)
+        """What the next jobs, of so many cutouts each, cost."""
+        return job_cost(self._local, self._client, [self._filled(count) for _ in range(times)], count)
+
+    def _filled(self, count: int) -> list[str]:
+        nights = []
+        for start in range(0, count, self._night):
+            nights.append(f"{self._next:%Y%m%d}")
+            fill(self._local.record, min(self._night, count - start), night=nights[-1])
+            self._next += timedelta(days=1)
+        return nights
 
 
 def _upload_ms(client: Client, folder: Path) -> float:

@@ -1,15 +1,23 @@
 """A shard's cutouts as they are scored: batch by batch, the engine a batch ahead of a backlog."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from core.job import Job
 from worker.metrics import timed
 from worker.networks import Networks, Scored
 from worker.reader import Reading, ReadItem
+
+
+class Landed(NamedTuple):
+    """A batch that was read, its scores, and the precision that they were computed in."""
+
+    batch: Sequence[ReadItem]
+    scores: Scored
+    precision: str
 
 
 class Next(Protocol):
@@ -40,7 +48,7 @@ class Batches:
         self._networks, self._job, self._reading = networks, job, reading
         self._done, self._size = done, size
         self._ahead = int(job.priority == "bulk" and job.cascade is None)
-        self._flying: deque[tuple[list[ReadItem], Callable[[], Scored]]] = deque()
+        self._flying: deque[tuple[list[ReadItem], Callable[[], Scored], str]] = deque()
 
     def begin_early(self) -> bool:
         """Have the engine begin the first batch of a backlog, while it works on the shard before.
@@ -57,7 +65,7 @@ class Batches:
         """Give up what is not read yet."""
         self._reading.close()
 
-    def scored(self, following: Next | None = None) -> Iterator[tuple[list[ReadItem], Scored]]:
+    def scored(self, following: Next | None = None) -> Iterator[Landed]:
         """All of them, in the order of the items.
 
         Parameters
@@ -75,7 +83,7 @@ class Batches:
                     break
         yield from self._last(following)
 
-    def _last(self, following: Next | None) -> Iterator[tuple[list[ReadItem], Scored]]:
+    def _last(self, following: Next | None) -> Iterator[Landed]:
         if following is None:
             yield from (self._landed() for _ in range(len(self._flying)))
             return
@@ -95,9 +103,10 @@ class Batches:
         with timed("wait"):
             batch = list(islice(self._reading, self._size))
         if batch:
-            self._flying.append((batch, self._networks.begin(self._job, batch, self._done)))
+            awaited = self._networks.begin(self._job, batch, self._done)
+            self._flying.append((batch, awaited, self._networks.precision))
         return bool(batch)
 
-    def _landed(self) -> tuple[list[ReadItem], Scored]:
-        batch, awaited = self._flying.popleft()
-        return batch, awaited()
+    def _landed(self) -> Landed:
+        batch, awaited, precision = self._flying.popleft()
+        return Landed(batch, awaited(), precision)

@@ -34,6 +34,7 @@ class Entry:
     index: int
     cutout: CutoutRecord
     is_claimed: bool
+    precision: str
     outcomes: tuple[Outcome, ...] = ()
 
 
@@ -59,7 +60,7 @@ class ShardLedger:
     ----------
     job : whose versions, instrument and cascade are those of all of them.
     rejections : of items that are not to be read.
-    provenance : stored with each outcome, beside its job and shard.
+    provenance : stored with each outcome, beside its job, its shard and its precision.
     """
 
     def __init__(
@@ -95,10 +96,10 @@ class ShardLedger:
     ) -> None:
         self._thread.shutdown()
 
-    def add(self, batch: Sequence[ReadItem], scores: Scored) -> None:
-        """Note what was read and what was scored of it."""
+    def add(self, batch: Sequence[ReadItem], scores: Scored, precision: str) -> None:
+        """Note what was read, and what was scored of it in which precision."""
         for read in batch:
-            self._note(read, scores.get(read.index, {}))
+            self._note(read, scores.get(read.index, {}), precision)
         if time.monotonic() - self._last_write >= GROUP_S or len(self._group) >= GROUP_CUTOUTS:
             self._await_write()
             self._writing = self._thread.submit(copy_context().run, self._write, self._taken())
@@ -146,7 +147,7 @@ class ShardLedger:
             for version, outcome in zip(self._job.versions, found, strict=True)
         )
 
-    def _note(self, read: ReadItem, scores: Mapping[str, float]) -> None:
+    def _note(self, read: ReadItem, scores: Mapping[str, float], precision: str) -> None:
         """What can't be decoded is rejected by the id of its content: it says nothing of another's id."""
         item = self._items[read.index]
         is_reference = item.reference is not None
@@ -161,9 +162,11 @@ class ShardLedger:
         self._cutouts[read.index] = str(read.cutout)
         is_owner = self._job.kind == "rescore" and read.sha256 == item.sha256  # as planned from the record
         is_claimed = is_named and read.decode_rejection is None and not is_owner
-        self._group.append(self._entry(read, scores, is_claimed))
+        self._group.append(self._entry(read, scores, precision, is_claimed=is_claimed))
 
-    def _entry(self, read: ReadItem, scores: Mapping[str, float], is_claimed: bool) -> Entry:
+    def _entry(
+        self, read: ReadItem, scores: Mapping[str, float], precision: str, *, is_claimed: bool
+    ) -> Entry:
         name = self._instrument
         if read.decode_rejection is None:
             floor = self._job.cascade
@@ -178,7 +181,7 @@ class ShardLedger:
             outcomes = [Outcome(content, v, rejection=why, instrument=name) for v in self._job.versions]
         reference = self._items[read.index].reference
         cutout = CutoutRecord(str(read.cutout), read.sha256, reference)
-        return Entry(read.index, cutout, is_claimed, tuple(outcomes))
+        return Entry(read.index, cutout, is_claimed, precision, tuple(outcomes))
 
     def _write(self, group: Sequence[Entry]) -> Written:
         with timed("write"):
@@ -197,7 +200,11 @@ class ShardLedger:
         }
         taken = [entry for entry in group if entry.index not in refused]
         outcomes = {(o.cutout, o.version): o for entry in taken for o in entry.outcomes}
-        sources = {(o.cutout, o.version): self._provenance[e.index] for e in taken for o in e.outcomes}
+        sources = {
+            (o.cutout, o.version): {**self._provenance[e.index], "precision": e.precision}
+            for e in taken
+            for o in e.outcomes
+        }
         new = self._record.outcomes.insert(list(outcomes.values()), provenance=list(sources.values()))
         if new < len(outcomes):  # some are on record as another process wrote them
             self._record.outcomes.note_not_run(outcomes.values())

@@ -26,9 +26,14 @@ class Networks:
         self._warm: set[frozenset[str]] = set()
 
     @property
-    def provenance(self) -> dict[str, object]:
-        """What is stored with each score of where it comes from."""
-        return {"engine": self._engine.name, "precision": self._engine.precision}
+    def engine(self) -> str:
+        """The engine's name, which is stored with each score."""
+        return self._engine.name
+
+    @property
+    def precision(self) -> str:
+        """What a batch is computed in that is begun now; loading a network may change it."""
+        return self._engine.precision
 
     def load(self, versions: Sequence[str], *, cascade: bool = False) -> None:
         """Hold and warm these versions, dropping the longest held where there are too many.

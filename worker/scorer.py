@@ -236,10 +236,10 @@ class ShardScorer:
             return self._results_one_by_one(job, leases[0], heartbeat)
         prepared = prepared or self._prepared(job, leases)
         with self._ledger(job, leases, prepared.asked) as ledger:
-            for batch, scores in prepared.batches.scored(ahead):
+            for landed in prepared.batches.scored(ahead):
                 if heartbeat.lost:
                     return None
-                ledger.add(batch, scores)
+                ledger.add(*landed)
                 if job.priority == "bulk":
                     self._serve_live()
             return ledger.close()
@@ -249,17 +249,17 @@ class ShardScorer:
         with self._ledger(job, [lease], asked) as ledger:
             for index, item in asked.items:
                 with self._suspicion(lease, index):
-                    for batch, scores in self._batches(job, [(index, item)], asked.done).scored():
+                    for landed in self._batches(job, [(index, item)], asked.done).scored():
                         if heartbeat.lost:
                             return None
-                        ledger.add(batch, scores)
+                        ledger.add(*landed)
                     ledger.flush()
                 if job.priority == "bulk":
                     self._serve_live()
             return ledger.close()
 
     def _ledger(self, job: Job, leases: Sequence[Lease], asked: ToScore) -> ShardLedger:
-        provenance = {"worker": self.worker} | self._networks.provenance
+        provenance = {"worker": self.worker, "engine": self._networks.engine}
         return ShardLedger(self._record, job, leases, rejections=asked.rejections, provenance=provenance)
 
     def _prepared(self, job: Job, leases: Sequence[Lease]) -> Prepared:

@@ -51,10 +51,10 @@ def on_record(record: Record) -> int:
 def test_a_group_goes_on_record_while_the_next_is_scored_and_the_rest_in_the_end(record: Record) -> None:
     reads = [read(n) for n in range(GROUP_CUTOUTS + 1)]
     with open_ledger(record, reads) as shard:
-        shard.add(reads[:10], scores(reads[:10]))
+        shard.add(reads[:10], scores(reads[:10]), "float32")
         assert on_record(record) == 0
-        shard.add(reads[10:-1], scores(reads[10:-1]))
-        shard.add(reads[-1:], scores(reads[-1:]))
+        shard.add(reads[10:-1], scores(reads[10:-1]), "float32")
+        shard.add(reads[-1:], scores(reads[-1:]), "float32")
         until = time.monotonic() + 20
         while on_record(record) < 2 * GROUP_CUTOUTS and time.monotonic() < until:
             time.sleep(0.01)
@@ -71,7 +71,7 @@ def test_a_slow_device_does_not_wait_for_more_than_one_batch(
     reads = [read(n) for n in range(3)]
     with open_ledger(record, reads) as shard:
         for n, one in enumerate(reads):
-            shard.add([one], scores([one]))
+            shard.add([one], scores([one]), "float32")
             assert on_record(record) >= 2 * n  # the write before this one is over
 
 
@@ -87,7 +87,7 @@ def test_of_one_id_the_first_content_that_decodes_is_scored_and_each_other_item_
         read(4, None, cut),
     ]
     with open_ledger(record, reads) as shard:
-        shard.add(reads, scores(reads))
+        shard.add(reads, scores(reads), "float32")
         [result] = shard.close()
     assert (result.scored, result.rejected) == (2, 3)
     assert {index: why.reason for index, why in result.rejections.items()} == {0: "truncated", 2: "conflict"}
@@ -99,9 +99,9 @@ def test_of_one_id_the_first_content_that_decodes_is_scored_and_each_other_item_
 def test_what_another_worker_wrote_meanwhile_stays_and_counts(record: Record) -> None:
     reads = [read(n) for n in range(4)]
     with open_ledger(record, reads) as first, open_ledger(record, reads) as second:
-        first.add(reads[:2], {r.index: {"rb@1": 0.25, "sl@1": float("nan")} for r in reads[:2]})
+        first.add(reads[:2], {r.index: {"rb@1": 0.25, "sl@1": float("nan")} for r in reads[:2]}, "float32")
         first.flush()
-        second.add(reads, scores(reads))
+        second.add(reads, scores(reads), "float32")
         [result] = second.close()
     assert (result.scored, result.rejected) == (2, 2)
     assert record.outcomes.find([content(0)], ["rb@1"])[content(0), "rb@1"].score == 0.25
@@ -110,7 +110,7 @@ def test_what_another_worker_wrote_meanwhile_stays_and_counts(record: Record) ->
 def test_a_write_that_failed_is_told_by_the_next_call(record: Record) -> None:
     reads = [read(n) for n in range(GROUP_CUTOUTS)]
     with open_ledger(record, reads, worker=object()) as shard:
-        shard.add(reads, scores(reads))
+        shard.add(reads, scores(reads), "float32")
         with pytest.raises(Exception, match="cannot encode object"):
             shard.close()
     assert on_record(record) == 0
@@ -125,7 +125,7 @@ def test_a_backlog_knows_who_owns_its_ids_but_for_bytes_that_have_changed_since(
     reads = [read(0, ids[0], of=0), read(1, ids[1], of=1)]
     lease = Lease("j", 0, "t", 1, items)
     with ShardLedger(record, job, [lease], rejections={}, provenance={}) as shard:
-        shard.add(reads, scores(reads))
+        shard.add(reads, scores(reads), "float32")
         [result] = shard.close()
     assert {index: why.reason for index, why in result.rejections.items()} == {1: "conflict"}
     assert set(record.outcomes.existing(ids, VERSIONS)) == {(ids[0], version) for version in VERSIONS}
@@ -149,7 +149,7 @@ def test_a_connection_that_closes_while_production_fields_are_written_does_not_c
 
     with open_ledger(record, reads) as shard, monkeypatch.context() as chance:
         chance.setattr(Collection, "bulk_write", cut_once)
-        shard.add(reads, scores(reads))
+        shard.add(reads, scores(reads), "float32")
         assert [result.scored for result in shard.close()] == [1]
     assert len(cuts) == 1
     assert (record.cutouts.get(content(0)) or {})["rb"] == 0.5
@@ -166,7 +166,7 @@ def test_production_fields_that_a_mongod_that_stays_away_cost_are_set_as_the_sha
 
     with open_ledger(record, reads) as shard, monkeypatch.context() as chance:
         chance.setattr(Collection, "bulk_write", cut)
-        shard.add(reads, scores(reads))
+        shard.add(reads, scores(reads), "float32")
         with pytest.raises(AutoReconnect):
             shard.close()
     with open_ledger(record, reads) as again:

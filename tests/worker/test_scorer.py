@@ -48,6 +48,7 @@ class MeanGrey:
 
     def __init__(self) -> None:
         self._versions: list[str] = []
+        self.turns_to: str | None = None  # the precision from the second batch on
         self.batches: list[int] = []
         self.dies_of: float | None = None
         self.gives: float | None = None
@@ -70,6 +71,8 @@ class MeanGrey:
         assert set(versions) <= set(self._versions)
         if set(versions) & set(self.fails_on):
             raise RuntimeError("out of memory")
+        if self.batches and self.turns_to is not None:
+            self.precision = self.turns_to
         self.batches.append(len(batch))
         mean = batch.mean(axis=(1, 2, 3), dtype=np.float32) / np.float32(255)
         if self.dies_of is not None and np.isclose(mean, self.dies_of, rtol=0, atol=1e-7).any():
@@ -170,6 +173,14 @@ def test_every_cutout_gets_one_outcome_per_version_and_the_job_finishes(bench: B
     assert bench.record.database["outcomes"].count_documents({}) == 24
     progress = bench.record.shards.progress(job.id)
     assert (progress.scored, progress.rejected) == (12, 0)
+
+
+def test_each_score_has_the_precision_that_its_batch_was_computed_in(bench: Bench) -> None:
+    job = bench.submit(bench.items([(f"{i}.png", noisy_png(i)) for i in range(5)]))
+    bench.engine.turns_to = "bfloat16"  # as where a network that is loaded meanwhile is not admitted
+    bench.run(job)
+    found = bench.record.database["outcomes"].aggregate([{"$sortByCount": "$precision"}])
+    assert {each["_id"]: each["count"] for each in found} == {"float32": 8, "bfloat16": 2}
 
 
 def test_bad_files_are_rejected_and_no_other_score_moves(bench: Bench) -> None:

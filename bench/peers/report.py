@@ -13,7 +13,7 @@ from core.svg import BLUE, GREEN, GREY, ORANGE
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, PLOT = "performance.md", "peers.svg"
 BEGIN, END = "<!-- bench.peers -->", "<!-- /bench.peers -->"
-WIDTH, ROW, LEFT, RIGHT = 640, 24, 250, 560
+WIDTH, ROW, LEFT, RIGHT = 680, 24, 290, 600
 
 
 def main() -> int:
@@ -88,7 +88,7 @@ def plot(contenders: Sequence[dict[str, Any]]) -> str:
 
 def _colour(one: dict[str, Any]) -> str:
     kinds = {"bare": GREY, "service": BLUE, "plain": ORANGE}
-    return kinds.get(one["name"].partition(" ")[0], GREEN)
+    return kinds.get(one["name"].split()[0].removesuffix(","), GREEN)
 
 
 def _has(one: dict[str, Any]) -> bool:

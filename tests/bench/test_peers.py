@@ -12,6 +12,7 @@ from bench.peers.environment import installed
 from bench.peers.outcome import CELERY, FILES, FLOOR, LOOP, PACKS, Measured, Row, judged, row
 from bench.peers.report import BEGIN, END, main
 from bench.verdict import conclude
+from core.svg import BLUE, GREEN, GREY, ORANGE
 
 SCORES = np.array([[0.1, 0.9], [0.5, 0.5]])
 
@@ -79,5 +80,6 @@ def test_the_report_puts_table_and_plot_where_they_belong(
     assert "old" not in page
     assert "| service, from packs | openvino-1 | 100.0 | **0.970** (0.970) | 1.50 | 512 | 0e+00 |" in page
     assert "Not run: LitServe" in page
-    assert (tmp_path / "peers.svg").read_text().count("<rect") == len(rows())
+    plot = (tmp_path / "peers.svg").read_text()
+    assert [plot.count(f'fill="{colour}"') for colour in (GREY, BLUE, ORANGE, GREEN)] == [1, 2, 1, 1]
     json.loads((tmp_path / "out").read_text().splitlines()[0])

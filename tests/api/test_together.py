@@ -1,9 +1,13 @@
-"""Questions that come together: each answered by a look that began after it, and nobody left waiting."""
+"""Questions that come together: each answered by a look that began after it, and nobody left waiting.
+
+The questions are asked in a loop of another thread: a browser of another test may hold this thread's loop.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from api.together import LOOKS_AT_ONCE, Together
 
@@ -19,7 +23,8 @@ def test_those_who_ask_at_once_share_looks_and_each_has_its_own_answer() -> None
         together = Together[int, int](look)
         return await asyncio.gather(*(together.ask(n % 50) for n in range(1000)), return_exceptions=True)
 
-    found = asyncio.run(ask())
+    with start_blocking_portal() as elsewhere:
+        found = elsewhere.call(ask)
     for n, answer in enumerate(found):
         assert isinstance(answer, LookupError) if n % 50 == 13 else answer == (n % 50) ** 2
     assert len(looks) <= LOOKS_AT_ONCE
@@ -38,7 +43,8 @@ def test_whatever_a_look_does_wrong_everybody_is_answered(fault: str) -> None:
         asked = (together.ask(n) for n in range(5))
         return await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 20)
 
-    assert all(isinstance(answer, OSError | KeyError) for answer in asyncio.run(ask()))
+    with start_blocking_portal() as elsewhere:
+        assert all(isinstance(answer, OSError | KeyError) for answer in elsewhere.call(ask))
 
 
 def test_who_asks_during_a_look_is_answered_by_a_later_one() -> None:
@@ -63,4 +69,5 @@ def test_who_asks_during_a_look_is_answered_by_a_later_one() -> None:
         go_on.set()
         return await first, await second
 
-    assert asyncio.run(ask()) == (1, 2)
+    with start_blocking_portal() as elsewhere:
+        assert elsewhere.call(ask) == (1, 2)

@@ -1,5 +1,6 @@
 """Settings: the environment (`DA_*`) over `config.json` over defaults; secrets from `secrets.json`."""
 
+from datetime import datetime
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
@@ -209,6 +210,7 @@ class Settings(BaseSettings):
     guest: str | None = Field(
         None, description="the account of a host that was invited; it leaves indexes and registry to the API"
     )
+    guest_until: datetime | None = Field(None, description="when that invitation is over")
     listen: str | None = Field(
         None, description="an address of this machine at which other hosts reach the service, over TLS"
     )

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 
 import fsspec
 
+from core.disk_room import DiskRoom
 from core.errors import Misconfigured, NotFound, Unavailable
 from core.flushing import flush_folder
 from storage.api_files import ApiFiles
@@ -124,6 +125,16 @@ class BlobStore:
                 continue
             names = (str(path).rpartition("/")[2] for path in paths)
             yield from sorted(name for name in names if _NAME.fullmatch(name))
+
+    def disk(self) -> DiskRoom | None:
+        """The disk that the blobs lie on; None for a store that is no folder here."""
+        if not self._local:
+            return None
+        folder = Path(self._root)
+        while not folder.exists():
+            folder = folder.parent
+        found = shutil.disk_usage(folder)
+        return DiskRoom(found.total, found.free)
 
     def delete(self, sha256: str) -> None:
         """Remove a blob that nobody names any more; harmless when it is not there."""

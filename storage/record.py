@@ -1,11 +1,13 @@
 """The whole record in one hand: the one place where its real parts are chosen."""
 
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from pymongo.errors import DuplicateKeyError
 
+from core.disk_room import DiskRoom
 from core.errors import Conflict, Misconfigured
 from core.settings import Settings
 from storage.accounts import AccountRepository
@@ -70,6 +72,15 @@ class Record:
     guests: GuestRepository
     subscriptions: SubscriptionRepository
     deliveries: DeliveryRepository
+
+    def disks(self) -> Mapping[str, DiskRoom]:
+        """The disk of `mongo`, as it tells, and that of `blobs`, where they are in a folder here."""
+        told = self.database.command("dbStats", freeStorage=0)
+        size = int(told["fsTotalSize"])
+        found = {"mongo": DiskRoom(size, size - int(told["fsUsedSize"]))}
+        if (blobs := self.blobs.disk()) is not None:
+            found["blobs"] = blobs
+        return found
 
     def check_blobs(self) -> str:
         """The sha256 of the blob that marks this record's store, made by who comes first.

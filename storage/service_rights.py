@@ -43,6 +43,7 @@ _TRAINER = {
     **dict.fromkeys(("models", "service"), _ADD),
 }
 _BEAT = {
+    "": ("dbStats",),  # of the database itself: how full its disk is
     **dict.fromkeys(("jobs", "trainings"), ("find", "update", "remove")),
     **dict.fromkeys(("shards", "subscriptions", "announced", "deliveries"), _OWN),
     **dict.fromkeys(("cutouts", "models"), _MEND),
@@ -87,7 +88,7 @@ def check_service(database: Mongo, service: Service, *, account: str) -> None:
         return  # a server that asks nobody who they are
     granted = told["authenticatedUserPrivileges"]
     lacking = [
-        f"{action} {name}"
+        f"{action} {name}".strip()
         for name, actions in _TABLE[service].items()
         for action in actions
         if not any(_covers(privilege, database.name, name, action) for privilege in granted)

@@ -34,6 +34,8 @@ class ServiceMetrics:
         self._jobs = gauge("jobs", "Jobs that are open.", "kind")
         self._workers = gauge("workers", "Workers by what they are at.", "state")
         self._version = gauge("version_in_production", "1 for each version in production.", "version")
+        self._disk = gauge("disk_bytes", "Size of the disk of MongoDB, and of blobs in a folder.", "of")
+        self._free = gauge("disk_free_bytes", "What is free of it.", "of")
         self._swept = gauge("sweep_timestamp_seconds", "When the last sweep ended.")
         self._expired = Counter("streaks_lease_expiries", "Leases of shards that ran out.", registry=registry)
         self._relayed = RelayedMetrics()
@@ -63,6 +65,9 @@ class ServiceMetrics:
             "unwell": [worker for worker in present if worker.unwell],
         }.items():
             self._workers.labels(state).set(len(found))
+        for of, (size, free) in self._record.disks().items():
+            self._disk.labels(of).set(size)
+            self._free.labels(of).set(free)
         self._relayed.update(self._record.workers.metrics())
         self._version.clear()
         for version in self._record.models.production():

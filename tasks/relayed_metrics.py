@@ -12,7 +12,7 @@ RELAYED = frozenset(
     f"streaks_{name}"
     for name in (
         *("cutouts", "rejections", "stage_seconds", "batch_fill", "score"),
-        *("device_bytes", "holds", "ready", "replaced"),
+        *("device_bytes", "holds", "ready", "replaced", "invitation_ends_timestamp_seconds"),
     )
 )
 """All that a scoring process counts, and the watchdog beside it: a host can't speak for anybody else."""

@@ -1,8 +1,10 @@
 """What a scoring process counts of its work. The Celery process beside it serves this, from a file."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +33,12 @@ _scores = Histogram(
 )
 _device = Gauge("streaks_device_bytes", "Memory of the GPU that the engine uses.", registry=REGISTRY)
 _holds = Gauge("streaks_holds", "1 for each version that is loaded.", ["version"], registry=REGISTRY)
+_invitation_ends = Gauge(
+    "streaks_invitation_ends_timestamp_seconds",
+    "When the invitation of this worker's host is over; +Inf where none is needed.",
+    registry=REGISTRY,
+)
+_invitation_ends.set(math.inf)
 
 
 @contextmanager
@@ -69,6 +77,11 @@ def note_engine(versions: Sequence[str], device_bytes: int | None) -> None:
     for version in versions:
         _holds.labels(version).set(1)
     _device.set(device_bytes or 0)
+
+
+def note_invitation(until: datetime) -> None:
+    """Note how long this host is let in."""
+    _invitation_ends.set(until.timestamp())
 
 
 def scoring_metrics() -> bytes:

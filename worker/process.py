@@ -27,7 +27,7 @@ from worker.canary import CanaryCheck
 from worker.ending import told_enough, when_told_to_end
 from worker.engine import Engine
 from worker.engines import make_engine
-from worker.metrics import note_engine, scoring_metrics, watch_metrics, write_metrics
+from worker.metrics import note_engine, note_invitation, scoring_metrics, watch_metrics, write_metrics
 from worker.pulse import Heart
 from worker.reader import Reader
 from worker.readers import open_reader
@@ -53,6 +53,8 @@ class ScoringProcess:
         self.name = f"{socket.gethostname()}:{seat.device}"
         self._seat, self._heart = seat, heart
         self._is_guest = settings.guest is not None
+        if settings.guest_until is not None:
+            note_invitation(settings.guest_until)
         self._record = open_record(settings, patience_s=PATIENCE_S)
         self._engine = WatchedEngine(engine, room=max(settings.scoring.batch_sizes))
         self._device_bytes = engine.device_bytes if isinstance(engine, BatchEngine) else lambda: None

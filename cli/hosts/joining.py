@@ -54,6 +54,7 @@ def join(file: Path, state_dir: Path) -> dict[str, str]:
         "DA_BLOB_TOKEN": invitation.blob_token,
         "DA_TLS_AUTHORITY": str(authority),
         "DA_GUEST": invitation.name,
+        "DA_GUEST_UNTIL": invitation.expires,
     }
 
 

@@ -62,7 +62,7 @@ def _joined(invitation: Path) -> dict[str, str]:
     from cli.hosts.joining import join
 
     found = join(invitation, load_settings().state_dir)
-    say(f"joining the service as {found['DA_GUEST']}")
+    say(f"joining the service as {found['DA_GUEST']}, until {found['DA_GUEST_UNTIL'][:16]} UTC")
     return found
 
 

@@ -1,6 +1,7 @@
 """Blobs: what is put is what is got, once, and damage is noticed."""
 
 import hashlib
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,6 +37,19 @@ def test_the_same_bytes_are_stored_once(blobs: BlobStore, folder: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(blobs.put, [b"same"] * 40))) == 1
     assert len(files(folder)) == 1
+
+
+def test_the_disk_of_a_folder_is_told_before_it_is_there_and_that_of_another_store_is_not(
+    blobs: BlobStore, folder: Path
+) -> None:
+    before = blobs.disk()
+    blobs.put(b"bytes")
+    after = blobs.disk()
+    assert before is not None
+    assert after is not None
+    assert before.size == after.size == shutil.disk_usage(folder).total
+    assert 0 < after.free < after.size
+    assert BlobStore("memory://blobs").disk() is None
 
 
 def test_a_blob_that_is_missing_is_not_found(blobs: BlobStore) -> None:

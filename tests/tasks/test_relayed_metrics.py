@@ -1,6 +1,7 @@
 """Workers that nothing can scrape are told of by the sweeper."""
 
 import logging
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -12,7 +13,9 @@ from storage.workers import WorkerInfo
 from tasks.metrics import ServiceMetrics
 from tasks.relayed_metrics import MOST_BYTES, RELAYED, RelayedMetrics
 from tests.tasks.test_sweep import Queue
-from worker.metrics import count_batch, note_engine, scoring_metrics, watch_metrics
+from worker.metrics import count_batch, note_engine, note_invitation, scoring_metrics, watch_metrics
+
+UNTIL = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def samples(text: bytes) -> dict[str, float]:
@@ -40,6 +43,7 @@ def test_all_that_a_scoring_process_counts_is_relayed() -> None:
 def test_the_sweeper_tells_what_present_workers_have_told(record: Record) -> None:
     count_batch(6, 8)
     note_engine(["rb@3"], 5)
+    note_invitation(UNTIL)
     text = (scoring_metrics() + watch_metrics(ready=True, replaced=1)).decode()
     for name, metrics in (("a:gpu0", text), ("b:gpu0", text), ("here:cpu", None)):
         record.workers.report(WorkerInfo(name, "jax", "GPU", ("rb@3",), 0, 0), token=name, metrics=metrics)
@@ -51,7 +55,19 @@ def test_the_sweeper_tells_what_present_workers_have_told(record: Record) -> Non
         assert found[f"streaks_replaced_total{{'worker': '{worker}'}}"] == 1
         assert found[f"streaks_batch_fill_count{{'worker': '{worker}'}}"] >= 1
     assert found["streaks_workers{'state': 'ready'}"] == 3
+    assert found["streaks_invitation_ends_timestamp_seconds{'worker': 'a:gpu0'}"] == UNTIL.timestamp()
     assert not any("here:cpu" in name for name in found)
+
+
+def test_the_sweeper_tells_how_full_the_disks_of_the_record_and_of_the_blobs_are(record: Record) -> None:
+    told = ServiceMetrics(record, Queue())
+    told.update()
+    found = samples(told.text())
+    there = record.blobs.disk()
+    assert there is not None
+    assert found["streaks_disk_bytes{'of': 'mongo'}"] > found["streaks_disk_free_bytes{'of': 'mongo'}"] > 0
+    assert found["streaks_disk_bytes{'of': 'blobs'}"] == there.size
+    assert found["streaks_disk_free_bytes{'of': 'blobs'}"] == pytest.approx(there.free, rel=0.1)
 
 
 @pytest.mark.parametrize("text", ["{", "streaks_cutouts_total a\n", "x" * (MOST_BYTES + 1)])

@@ -20,6 +20,7 @@ from pathlib import Path
 from bench.local_service import LocalService, local_service
 from bench.planning import fill
 from bench.statements import Statements, statements_in
+from bench.untroubled import refuse_troubled
 from bench.verdict import conclude
 from bench.waiting_program import waiting_program
 from cli.connection import local_client
@@ -119,6 +120,7 @@ def _measured(local: LocalService, models: Sequence[str], count: int, statements
     progress = local.record.shards.progress(job)
     if progress.scored != count:
         raise RuntimeError(f"{progress.scored:,} of {count:,} cutouts were scored")
+    refuse_troubled(local.record, job)
     first, last, shards = _claimed_and_closed(local, job)
     return Measured(
         per_s=round(count / seconds),

@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from pydantic import SecretStr
@@ -76,7 +75,7 @@ def _fill(record: Record, settings: Settings, count: int) -> None:
         record.nights.join_metadata(rows)
     job = RescoreSubmitter(record).submit(Rescoring(), owner="bench")
     Planner(record, settings.scoring, name="bench").plan_one()
-    reader = cast(Reader, WaitingReader())
+    reader = WaitingReader()
     readers: dict[Priority, Reader] = {"live": reader, "bulk": reader}
     scorer = ShardScorer(
         record, RandomEngine(seed=SEED), readers, settings.scoring, worker="gpu-host-1:12345"

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 
 from bench.local_service import LocalService
+from bench.untroubled import refuse_troubled
 from cli.client import Client
 
 TIMEOUT_S = 900.0
@@ -71,4 +72,5 @@ def _scored(local: LocalService, client: Client, nights: Sequence[str], count: i
     if (progress.items, progress.scored) != (count, count):
         found = f"{progress.items:,} were planned, {progress.scored:,} scored"
         raise RuntimeError(f"of {count:,} cutouts {found}")
+    refuse_troubled(local.record, job)
     return answered - began, ended - answered

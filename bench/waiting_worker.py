@@ -9,9 +9,8 @@ worker is called, if not `waiting` and its process id.
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from celery.signals import worker_process_init
@@ -22,11 +21,12 @@ from core.instrument import Instrument
 from core.job import Item
 from core.settings import load_settings
 from core.telemetry import configure_logging
+from cutouts.instruments import ZTF
 from cutouts.recipes import Pixels
 from storage.record import open_record
 from tasks import context
 from worker.engine import Scores
-from worker.reader import Reader, ReadItem
+from worker.reader import Reader, Reading, ReadItem
 from worker.scorer import ShardScorer
 
 PIXELS: Pixels = np.zeros((1, 1, 1), np.uint8)
@@ -60,30 +60,32 @@ class RandomEngine(WaitingEngine):
         return self._rng.random(super().score(batch, versions).shape, np.float32)
 
 
-class WaitingReading(Iterator[ReadItem]):
+class WaitingReading(Reading):
     """Items as they would be after reading, each with the same pixel."""
 
     def __init__(self, items: Sequence[tuple[int, Item]], recipes: Sequence[str]) -> None:
+        super().__init__(iter(()), ahead=0)
         self._items, self._recipes = iter(items), recipes
+        self.all_begun = True
 
     def __next__(self) -> ReadItem:
         index, item = next(self._items)
         pixels = dict.fromkeys(self._recipes, PIXELS)
         return ReadItem(index, item.cutout, item.sha256, content=item.sha256, pixels=pixels)
 
-    def is_ready(self, _: int) -> bool:
+    def is_ready(self, n: int) -> bool:
         """Nothing is waited for."""
         return True
 
-    def close(self) -> None:
-        """Nothing was begun."""
 
-
-class WaitingReader:
+class WaitingReader(Reader):
     """Gives every item the same pixel."""
 
+    def __init__(self) -> None:
+        """It reads nothing, and needs nothing for it."""
+
     def read(
-        self, items: Sequence[tuple[int, Item]], recipes: Sequence[str], _: Instrument
+        self, items: Sequence[tuple[int, Item]], recipes: Sequence[str], instrument: Instrument = ZTF
     ) -> WaitingReading:
         """Each item as it would be after reading."""
         return WaitingReading(items, recipes)
@@ -99,7 +101,7 @@ def _start(**_: object) -> None:
     per_s = float(os.environ["BENCH_RATE"])
     is_random = os.environ["BENCH_SCORES"] == "random"
     engine = RandomEngine(per_s=per_s, seed=os.getpid()) if is_random else WaitingEngine(per_s=per_s)
-    reader = cast(Reader, WaitingReader())
+    reader = WaitingReader()
     scorer = ShardScorer(
         open_record(settings, patience_s=30.0),
         engine,

@@ -143,8 +143,9 @@ class JobTrainer:
             raise LeaseLost
         named = card.model_copy(update={"version": version})
         write_card(folder, named)
-        metrics, plots = measure(lease.request, self._record, self._settings.training, folder=folder)
-        watcher.look()
+        metrics, plots = measure(
+            lease.request, self._record, self._settings.training, folder=folder, on_part=watcher.look
+        )
         stored = {name: self._record.blobs.put(file.read_bytes()) for name, file in plots.items()}
         try:
             self._record.models.register(

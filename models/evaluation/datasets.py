@@ -1,7 +1,7 @@
 """What to evaluate on: a simulated preset, or a folder of cutouts with their truth or in folders by class."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -26,17 +26,25 @@ Labelled = TypeVar("Labelled", bound=tuple[Path, object])
 
 
 def dataset_images(
-    classifier: str, dataset: str, *, classes: tuple[str, str], count: int | None, seed: int
+    classifier: str,
+    dataset: str,
+    *,
+    classes: tuple[str, str],
+    count: int | None,
+    seed: int,
+    on_part: Callable[[], None] = lambda: None,
 ) -> LabelledImages:
     """A preset, a folder that `simulate` wrote, or one with a folder for each class, as a classifier sees it.
 
     Of what was simulated sl gets the streaks only. The folders of classes are called as the classifier's
     `classes`, or as `cutouts.datasets` knows them. The seed draws a preset's cutouts, or, with `count`, that
-    many of a folder's. Raises InvalidRequest for neither preset nor folder, a truth and files that do not
-    match, folders that are no class, files that can't be decoded, or one class only.
+    many of a folder's. `on_part` is called as by `preset_images`, for a preset alone.
+
+    Raises InvalidRequest for neither preset nor folder, a truth and files that do not match, folders that are
+    no class, files that can't be decoded, or one class only.
     """
     if dataset in PRESETS:
-        return preset_images(classifier, dataset, count=count, seed=seed)
+        return preset_images(classifier, dataset, count=count, seed=seed, on_part=on_part)
     root, known = Path(dataset), classes_of(classifier, None if classifier in KNOWN else classes)
     if not (root / TRUTH_FILE).exists() and _is_by_class(root, known):
         by_class = _chosen(_files_by_class(root, known), dataset, count=count, seed=seed)

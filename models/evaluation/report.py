@@ -39,13 +39,15 @@ def evaluate_bundle(
     record: bool = False,
     plots: Path | None = None,
     against: str | None = None,
+    on_part: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Figures of a bundle's weights, as they are stored, on a freshly simulated preset or on a folder.
 
     `model` is a shipped version, as rb@1, or a folder. With `record` the figures go to its card too, under
     the preset's name, with the command that repeats them. With `plots` the curves go to that folder as SVG.
     The seed draws the cutouts and the bootstrap. With `against`, another version of the same classifier,
-    the answer has what `changes` tells of the two. Raises InvalidRequest as `dataset_images` does, for
+    the answer has what `changes` tells of the two. `on_part` is called every few seconds while images are
+    drawn and scored, and may raise to end it. Raises InvalidRequest as `dataset_images` does, for
     `record` with a folder, for a version of another classifier, and when the plots can't be written;
     Misconfigured for a broken bundle.
     """
@@ -60,8 +62,10 @@ def evaluate_bundle(
     other = None if against is None else read_card(find_bundle(against))
     if other is not None and other.classifier != card.classifier:
         raise InvalidRequest(f"{card.version} against {other.version}; expected two of one classifier")
-    data = dataset_images(card.classifier, dataset, classes=card.classes, count=count, seed=seed)
-    scores = _scores(folder, card, data)
+    data = dataset_images(
+        card.classifier, dataset, classes=card.classes, count=count, seed=seed, on_part=on_part
+    )
+    scores = _scores(folder, card, data, on_part)
     asked = [] if count is None else ["--count", str(count)]
     asked += [] if against is None else ["--against", against]
     words = ["python", "-m", "models", "evaluate", model, dataset, "--seed", str(seed), *asked, "--json"]
@@ -97,7 +101,13 @@ def evaluate_bundle(
 
 
 def evaluate_images(
-    folder: Path, data: LabelledImages, *, dataset: str, seed: int, plots: Path
+    folder: Path,
+    data: LabelledImages,
+    *,
+    dataset: str,
+    seed: int,
+    plots: Path,
+    on_part: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Figures of the bundle in a folder on images that are at hand, and its curves, as `evaluate_bundle`'s.
 
@@ -106,7 +116,7 @@ def evaluate_images(
     from models.bundle import read_card
 
     card = read_card(folder)
-    scores = _scores(folder, card, data)
+    scores = _scores(folder, card, data, on_part)
     found = {"model": card.version, "dataset": dataset, "seed": seed}
     files = plots_of_card(card, scores, data, folder=plots, title=f"{card.version} on {dataset}", seed=seed)
     return found | figures_of_card(card, scores, data, seed=seed) | {"plots": [str(path) for path in files]}
@@ -134,11 +144,13 @@ def plots_of_card(
     )
 
 
-def _scores(folder: Path, card: ModelCard, data: LabelledImages) -> Scores:
+def _scores(
+    folder: Path, card: ModelCard, data: LabelledImages, on_part: Callable[[], None] = lambda: None
+) -> Scores:
     """The scores of a bundle's network, which is held no longer than it takes."""
     from models.bundle import load_network, read_weights
 
-    return score_images(load_network(card, read_weights(folder)), data.images)
+    return score_images(load_network(card, read_weights(folder)), data.images, on_batch=on_part)
 
 
 def fingerprint(data: LabelledImages) -> str:

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,14 @@ def train_candidate(
 ) -> ModelCard:
     """Train what a job asks for and write its bundle to the folder, going on from a checkpoint there.
 
-    The card's version is a placeholder: it gets its number when it is registered. Raises as `train` does.
+    `on_batch` is called between batches, and every few seconds while data are prepared. The card's version
+    is a placeholder: it gets its number when it is registered. Raises as `train` does.
     """
     plan = Plan(**asdict(request), precision=precision)
     first = None if plan.start_from is None else _weights_of(record, plan.start_from)
     tell("preparing data")
-    data = training_source(request, record)
-    validation = validation_source(request, record, settings)
-    on_batch()
+    data = training_source(request, record, on_part=on_batch)
+    validation = validation_source(request, record, settings, on_part=on_batch)
     tell("training")
     return train_bundle(
         plan,
@@ -57,33 +58,37 @@ def train_candidate(
 
 
 def measure(
-    request: TrainingRequest, record: Record, settings: Training, *, folder: Path
+    request: TrainingRequest,
+    record: Record,
+    settings: Training,
+    *,
+    folder: Path,
+    on_part: Callable[[], None],
 ) -> tuple[dict[str, Any], dict[str, Path]]:
     """All figures of the folder's bundle on its test images and on the benchmarks, and their plots.
 
     The benchmarks are the standing one and the data set that was declared one, where the classifier has them.
-    The plots are SVG files by name, such as `benchmark-roc.svg`.
+    The plots are SVG files by name, such as `benchmark-roc.svg`. `on_part` is called every few seconds.
     """
-    source = test_source(request, record, settings)
-    metrics = {
-        "test": evaluate_images(
-            folder, source.images, dataset=request.dataset, seed=request.seed, plots=folder / "test"
-        )
-        | source.told
-    }
+    source = test_source(request, record, settings, on_part=on_part)
+    measured = partial(evaluate_images, folder, seed=request.seed, on_part=on_part)
+    metrics = {"test": measured(source.images, dataset=request.dataset, plots=folder / "test") | source.told}
     standing = STANDING.get(request.classifier)
     if standing is not None:
         count = settings.benchmark_cutouts or standing.count
         metrics["benchmark"] = evaluate_bundle(
-            str(folder), standing.preset, seed=standing.seed, count=count, plots=folder / "benchmark"
+            str(folder),
+            standing.preset,
+            seed=standing.seed,
+            count=count,
+            plots=folder / "benchmark",
+            on_part=on_part,
         )
     for card in record.datasets.all():
         if card.benchmark and card.classifier == request.classifier:
-            images = frozen_images(record.blobs, record.datasets.items(card.name, "test"))
-            drawn = folder / card.name
-            metrics[card.name] = evaluate_images(
-                folder, images, dataset=card.name, seed=request.seed, plots=drawn
-            )
+            items = record.datasets.items(card.name, "test")
+            images = frozen_images(record.blobs, items, on_part=on_part)
+            metrics[card.name] = measured(images, dataset=card.name, plots=folder / card.name)
     plots = {
         f"{name}-{path.name}": path
         for name, found in metrics.items()

@@ -1,6 +1,6 @@
 """A frozen data set as arrays in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -17,9 +17,15 @@ _AT_ONCE = 1024
 
 
 def frozen_images(
-    blobs: BlobStore, items: Iterable[LabelledCutout], recipe: str = "deepstreaks-1"
+    blobs: BlobStore,
+    items: Iterable[LabelledCutout],
+    recipe: str = "deepstreaks-1",
+    *,
+    on_part: Callable[[], None] = lambda: None,
 ) -> LabelledImages:
     """Images, (n, 144, 144, 1) uint8, by the recipe, in the order of the items, and their labels.
+
+    `on_part` is called every thousand images, and may raise to end it.
 
     Raises InvalidRequest when one class is empty or an image does not decode, NotFound when its bytes are
     gone or damaged: a frozen data set is read whole or not at all.
@@ -41,4 +47,5 @@ def frozen_images(
             part = wanted[start : start + _AT_ONCE]
             for n, pixels in enumerate(threads.map(read, part), start):
                 images[n] = pixels
+            on_part()
     return LabelledImages(images, labels)

@@ -8,7 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,7 +31,7 @@ Wanted = Sequence[tuple[Kind, int]]
 Part = tuple[NDArray[np.uint8], list[Truth]]
 
 
-def drawn(wanted: Wanted) -> Iterator[Part]:
+def drawn(wanted: Wanted) -> Generator[Part, None, None]:
     """Images, (n, 144, 144, 1) uint8, and truths of the wanted kinds and seeds, in parts, in their order."""
     parts = [wanted[start : start + PART] for start in range(0, len(wanted), PART)]
     processes = min(len(os.sched_getaffinity(0)), len(parts))

@@ -67,7 +67,7 @@ class Watch:
 
     Parameters
     ----------
-    on_batch : called after each batch.
+    on_batch : called after each batch, of validation too.
     on_epoch : called with the figures of an epoch once its checkpoint is in the folder.
     """
 
@@ -103,7 +103,7 @@ def train(
         while progress.epochs_done < plan.epochs and not _spent(progress, recipe):
             started = time.monotonic()
             figures = _epoch(plan, recipe, network, data, progress.epochs_done, watch)
-            scored, candidate = _validated(recipe, network, validation)
+            scored, candidate = _validated(recipe, network, validation, watch)
             figures |= scored
             if not all(math.isfinite(value) for value in figures.values()):
                 raise TrainingFailed(f"epoch {figures['epoch']} ended with {figures}; expected finite losses")
@@ -212,20 +212,20 @@ class _Watching(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _validated(
-    recipe: TrainingRecipe, network: keras.Model, validation: LabelledImages
+    recipe: TrainingRecipe, network: keras.Model, validation: LabelledImages, watch: Watch
 ) -> tuple[dict[str, Any], list[Any]]:
     """Figures of the weights that this epoch would leave behind, and those weights."""
     trained = network.get_weights()
     if recipe.averaged:
         network.optimizer.set_averages(network.trainable_variables)
-    figures, candidate = _figures(network, validation), network.get_weights()
+    figures, candidate = _figures(network, validation, watch), network.get_weights()
     network.set_weights(trained)
     return figures, candidate
 
 
-def _figures(network: keras.Model, validation: LabelledImages) -> dict[str, Any]:
+def _figures(network: keras.Model, validation: LabelledImages, watch: Watch) -> dict[str, Any]:
     """Cross-entropy and accuracy, each the mean of the two classes'."""
-    scores = score_images(network, validation.images).astype(np.float64)
+    scores = score_images(network, validation.images, on_batch=watch.on_batch).astype(np.float64)
     loss = -np.log(np.clip(np.where(validation.labels == 1, scores, 1 - scores), 1e-7, 1))
     right = (scores >= 0.5) == validation.labels
     ones = validation.labels == 1

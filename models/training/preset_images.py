@@ -1,5 +1,8 @@
 """A simulated preset as arrays in memory."""
 
+from collections.abc import Callable
+from contextlib import closing
+
 import numpy as np
 
 from core.errors import InvalidRequest
@@ -18,21 +21,42 @@ TEST_SEED = 2_000_000
 """Added to a training's seed for its test cutouts."""
 
 
-def training_images(classifier: str, preset: str, *, count: int | None, seed: int) -> LabelledImages:
+def training_images(
+    classifier: str,
+    preset: str,
+    *,
+    count: int | None,
+    seed: int,
+    on_part: Callable[[], None] = lambda: None,
+) -> LabelledImages:
     """Simulate a preset as `preset_images` does, without the cutouts of the standing benchmarks."""
-    return _simulated(classifier, preset, count=count, seed=seed, without=reserved())
+    return _simulated(classifier, preset, count, seed, without=reserved(), on_part=on_part)
 
 
-def preset_images(classifier: str, preset: str, *, count: int | None, seed: int) -> LabelledImages:
+def preset_images(
+    classifier: str,
+    preset: str,
+    *,
+    count: int | None,
+    seed: int,
+    on_part: Callable[[], None] = lambda: None,
+) -> LabelledImages:
     """Simulate a preset for a classifier; sl gets the preset's streaks only.
 
-    Raises InvalidRequest for a classifier without a simulated truth, or when one class would be empty.
+    `on_part` is called every few hundred cutouts, and may raise to end it. Raises InvalidRequest for a
+    classifier without a simulated truth, or when one class would be empty.
     """
-    return _simulated(classifier, preset, count=count, seed=seed, without=frozenset())
+    return _simulated(classifier, preset, count, seed, without=frozenset(), on_part=on_part)
 
 
 def _simulated(
-    classifier: str, preset: str, *, count: int | None, seed: int, without: frozenset[tuple[Kind, int]]
+    classifier: str,
+    preset: str,
+    count: int | None,
+    seed: int,
+    *,
+    without: frozenset[tuple[Kind, int]],
+    on_part: Callable[[], None],
 ) -> LabelledImages:
     if classifier not in CLASSIFIERS:
         raise InvalidRequest(
@@ -43,9 +67,11 @@ def _simulated(
         wanted = [item for item in wanted if item[0] in STREAK_KINDS]
     images = np.empty((len(wanted), SIZE_PX, SIZE_PX, 1), np.uint8)
     truths: list[Truth] = []
-    for part, told in drawn(wanted):
-        images[len(truths) : len(truths) + len(told)] = part
-        truths += told
+    with closing(drawn(wanted)) as parts:
+        for part, told in parts:
+            images[len(truths) : len(truths) + len(told)] = part
+            truths += told
+            on_part()
     labels = np.array([t.rb if classifier == "rb" else t.sl for t in truths], np.uint8)
     if len(set(labels.tolist())) < 2:
         raise InvalidRequest(

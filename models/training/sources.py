@@ -1,6 +1,7 @@
 """The images that a training job learns from and is judged by."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,36 +23,54 @@ class Source:
     told: dict[str, Any]
 
 
-def training_source(request: TrainingRequest, record: Record) -> Source:
-    """What is learnt: of a preset the cutouts that no standing benchmark has, of a data set its split."""
+def training_source(request: TrainingRequest, record: Record, *, on_part: Callable[[], None]) -> Source:
+    """What is learnt: of a preset the cutouts that no standing benchmark has, of a data set its split.
+
+    Of this source and the others `on_part` is called every few seconds, and may raise to end it.
+    """
     if request.dataset in PRESETS:
-        images = training_images(request.classifier, request.dataset, count=request.count, seed=request.seed)
+        images = training_images(
+            request.classifier, request.dataset, count=request.count, seed=request.seed, on_part=on_part
+        )
         return Source(images, {"dataset": request.dataset, "seed": request.seed, "count": request.count})
-    return _frozen(request, record, "train", most=request.count)
+    return _frozen(request, record, "train", on_part, most=request.count)
 
 
-def validation_source(request: TrainingRequest, record: Record, settings: Training) -> Source:
+def validation_source(
+    request: TrainingRequest, record: Record, settings: Training, *, on_part: Callable[[], None]
+) -> Source:
     """What says when to stop."""
     if request.dataset in PRESETS:
-        return _drawn(request, VALIDATION_SEED, settings.validation_cutouts, for_training=True)
-    return _frozen(request, record, "validation")
+        return _drawn(request, VALIDATION_SEED, settings.validation_cutouts, on_part, for_training=True)
+    return _frozen(request, record, "validation", on_part)
 
 
-def test_source(request: TrainingRequest, record: Record, settings: Training) -> Source:
+def test_source(
+    request: TrainingRequest, record: Record, settings: Training, *, on_part: Callable[[], None]
+) -> Source:
     """What the result is measured on."""
     if request.dataset in PRESETS:
-        return _drawn(request, TEST_SEED, settings.test_cutouts, for_training=False)
-    return _frozen(request, record, "test")
+        return _drawn(request, TEST_SEED, settings.test_cutouts, on_part, for_training=False)
+    return _frozen(request, record, "test", on_part)
 
 
-def _drawn(request: TrainingRequest, shift: int, count: int, *, for_training: bool) -> Source:
+def _drawn(
+    request: TrainingRequest, shift: int, count: int, on_part: Callable[[], None], *, for_training: bool
+) -> Source:
     draw = training_images if for_training else preset_images
     seed = request.seed + shift
-    images = draw(request.classifier, request.dataset, count=count, seed=seed)
+    images = draw(request.classifier, request.dataset, count=count, seed=seed, on_part=on_part)
     return Source(images, {"dataset": request.dataset, "seed": seed, "count": count})
 
 
-def _frozen(request: TrainingRequest, record: Record, split: Split, *, most: int | None = None) -> Source:
+def _frozen(
+    request: TrainingRequest,
+    record: Record,
+    split: Split,
+    on_part: Callable[[], None],
+    *,
+    most: int | None = None,
+) -> Source:
     """A split of a data set, or as many of it as were asked for, drawn by the seed."""
     card = record.datasets.get(request.dataset)
     items, held_back = record.datasets.training_items(request.dataset, split)
@@ -64,4 +83,4 @@ def _frozen(request: TrainingRequest, record: Record, split: Split, *, most: int
         "held_back": len(held_back),
         "count": len(items),
     }
-    return Source(frozen_images(record.blobs, items), told)
+    return Source(frozen_images(record.blobs, items, on_part=on_part), told)

@@ -9,6 +9,7 @@ import pytest
 
 from cutouts.simulator import seeds_of
 from models.training import drawing
+from models.training.preset_images import preset_images
 
 WANTED = seeds_of("sample", count=40, seed=3)
 
@@ -39,7 +40,22 @@ def test_a_daemon_draws_too_and_leaves_no_process(monkeypatch: pytest.MonkeyPatc
     parts = drawing.drawn(WANTED)
     assert len(next(parts)[1]) == 7
     assert len(_children() - before) == 3
-    parts.close()  # type: ignore[attr-defined]
+    parts.close()
+    assert _children() == before
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_who_is_told_of_each_part_may_end_it_and_no_process_is_left() -> None:
+    before, told = _children(), []
+
+    def end_at_the_second() -> None:
+        told.append(len(_children() - before))
+        if len(told) == 2:
+            raise InterruptedError("no more")
+
+    with pytest.raises(InterruptedError, match="no more"):
+        preset_images("rb", "sample", count=40, seed=3, on_part=end_at_the_second)
+    assert told == [3, 3]
     assert _children() == before
 
 

@@ -42,7 +42,7 @@ class Place:
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
 
-    def submit(self, *, epochs: int) -> str:
+    def submit(self, *, epochs: int, count: int = 96) -> str:
         request = TrainingRequest(
             classifier="rb",
             dataset="sample",
@@ -51,7 +51,7 @@ class Place:
             epochs=epochs,
             batch_size=8,
             seed=3,
-            count=96,
+            count=count,
         )
         return self._submitter.submit(request, owner="me").id
 
@@ -60,6 +60,13 @@ class Place:
         found = self.record.trainings.get(job)
         assert found is not None
         return found
+
+    def cancelled(self, job: str, until: Until) -> None:
+        """Cancel a training, and wait for the end of the process, which ends with it."""
+        self.record.jobs.cancel(job)
+        self.record.trainings.cancel(job)
+        pid = worker_of(self.record, job)
+        until(lambda: not Path(f"/proc/{pid}").exists())
 
     def ended(self, job: str) -> bool:
         self.sweeper.sweep()
@@ -119,10 +126,10 @@ def test_a_training_is_given_back_at_sigterm_and_a_cancelled_one_stops_within_a_
     before = len(place.training(job).epochs)
     with place.worker() as (_, until):
         until(lambda: len(place.training(job).epochs) > before)
-        place.record.jobs.cancel(job)
-        place.record.trainings.cancel(job)
-        pid = worker_of(place.record, job)
-        until(lambda: not Path(f"/proc/{pid}").exists())  # a child ends with its training
+        place.cancelled(job, until)
+        long_to_draw = place.submit(epochs=1, count=100_000)
+        until(lambda: place.training(long_to_draw).doing == "preparing data")
+        place.cancelled(long_to_draw, until)
     assert place.record.models.all() == []
     epochs = [figures["epoch"] for figures in place.training(job).epochs]
     assert epochs == list(range(1, len(epochs) + 1))

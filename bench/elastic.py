@@ -109,7 +109,8 @@ def main() -> int:
         def launch(host: str) -> "subprocess.Popen[bytes]":
             told = {"batch": BATCH, "per_s": args.rate, "statements": Path(scratch)}
             program = waiting_program(places[0], host, **told)
-            return subprocess.Popen(program.argv, env={**program.env, "BENCH_NAME": f"{host}:wait0"})
+            named = {**program.env, "BENCH_NAME": f"{host}:wait0"}
+            return subprocess.Popen(program.argv, env=named, stdout=subprocess.DEVNULL)
 
         with local_service(Path(scratch) / "service", programs=programs) as local, _ended(launch) as workers:
             fill(local.record, args.cutouts)

@@ -94,7 +94,9 @@ def _worker_s(env: dict[str, str], local: LocalService) -> tuple[float, dict[str
     """Seconds to ready, and of each stage: `before` is until the scoring process's own code begins."""
     began = time.monotonic()
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen([sys.executable, "-m", "worker"], env=env, cwd=ROOT, stderr=said)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "worker"], env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said
+        )
         try:
             await_that(lambda: bool(local.record.workers.ready()), "a worker that is ready")
             seconds = time.monotonic() - began

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cli.local.private_files import write_private
-from core.errors import Misconfigured
+from core.errors import Misconfigured, NotInvited
 
 WHAT = "deep-asteroids invitation 1"
 AUTHORITY, CERTIFICATE = "{authority}", "{certificate}"
@@ -59,7 +59,9 @@ class Invitation:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The invitation in a file; raises Misconfigured for one that is cut, changed, over or made up."""
+        """The invitation in a file; raises Misconfigured for one that is cut, changed or made up,
+        NotInvited for one that is over.
+        """
         contents = _contents(path)
         stated = contents.pop("sha256", None)
         contents.pop("what")
@@ -89,7 +91,7 @@ class Invitation:
 
     def _refuse_expired(self, path: Path) -> None:
         if datetime.fromisoformat(self.expires) <= datetime.now(UTC):
-            raise Misconfigured(
+            raise NotInvited(
                 f"{path} expired at {self.expires[:19]} UTC (here it is {datetime.now(UTC):%Y-%m-%dT%H:%M}); "
                 "have another one written with ./streaks invite"
             )

@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from cli.hosts.invitation import AUTHORITY, CERTIFICATE, Invitation
 from cli.local.private_files import private_folder, write_private
-from core.errors import Misconfigured, ServiceError, Unavailable
+from core.errors import Misconfigured, NotInvited, ServiceError, Unavailable
 from storage.blobs import BlobStore
 from storage.database import Document
 
@@ -25,8 +25,9 @@ ANOTHER = "have an invitation written where the service runs, with ./streaks inv
 def join(file: Path, state_dir: Path) -> dict[str, str]:
     """The settings of a worker of the service that wrote this invitation, as environment variables.
 
-    Keeps the certificates in the state folder. Raises Misconfigured for an invitation that is cut, changed,
-    over, withdrawn or another service's; Unavailable where the service does not answer.
+    Keeps the certificates in the state folder. Raises NotInvited for an invitation that is over or withdrawn,
+    Misconfigured for one that is cut, changed or another service's, Unavailable where the service does not
+    answer.
     """
     invitation = Invitation.read(file)
     folder = private_folder(private_folder(state_dir.absolute() / "joined") / invitation.name)
@@ -41,9 +42,10 @@ def join(file: Path, state_dir: Path) -> dict[str, str]:
     mongo_url, redis_url = placed(invitation.mongo_url), placed(invitation.redis_url)
     if invitation.gateway:
         _check_gateway(invitation.gateway, authority)
-    _check_redis(redis_url)  # before MongoDB: it tells a closed door at once
-    _check_mongo(mongo_url, invitation)
+    # First who says why: the API that nobody is invited any more, Redis at once that its door is closed.
     _check_blobs(BlobStore(invitation.blob_url, token=invitation.blob_token, authority=authority), invitation)
+    _check_redis(redis_url)
+    _check_mongo(mongo_url, invitation)
     return {
         **invitation.settings,
         "DA_STATE_DIR": str(folder),
@@ -94,7 +96,7 @@ def _check_mongo(url: str, invitation: Invitation) -> None:
         ) as client:
             mark = client[invitation.mongo_database]["service"].find_one({"_id": "blobs"})
     except OperationFailure as error:
-        raise Misconfigured(_withdrawn("MongoDB")) from error
+        raise NotInvited(_withdrawn("MongoDB")) from error
     except PyMongoError as error:
         raise _not_let_in("MongoDB", error) from error
     if mark is None or mark["mark"] != invitation.service:
@@ -107,7 +109,7 @@ def _check_redis(url: str) -> None:
         with Redis.from_url(url, retry=Retry(NoBackoff(), 1), **options) as client:
             client.ping()
     except AuthenticationError as error:
-        raise Misconfigured(_withdrawn("Redis")) from error
+        raise NotInvited(_withdrawn("Redis")) from error
     except (RedisError, OSError) as error:
         raise _not_let_in("Redis", error) from error
 
@@ -115,6 +117,10 @@ def _check_redis(url: str) -> None:
 def _check_blobs(blobs: BlobStore, invitation: Invitation) -> None:
     try:
         found = invitation.service in blobs
+    except NotInvited as error:
+        raise NotInvited(
+            f"the invitation of {invitation.name} was withdrawn or is over; {ANOTHER}"
+        ) from error
     except ServiceError as error:
         raise Misconfigured(f"the blobs of the service can't be read: {error}") from error
     if not found:

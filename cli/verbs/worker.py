@@ -34,7 +34,10 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     invitation, rest = _invited(args.rest)
     if not {"-h", "--help"} & set(rest):
-        os.environ.update(local_servers() if invitation is None else _joined(invitation))
+        try:
+            os.environ.update(local_servers() if invitation is None else _joined(invitation))
+        except NotInvited as error:
+            return _not_invited(error)
         given, others = _device_options().parse_known_args(rest)
         os.environ.update(_device_settings(given))
         settings = load_settings()
@@ -99,14 +102,19 @@ def _keep_running(settings: Settings, arguments: Sequence[str]) -> int:
             say(f"ready: {names}")
             supervisor.watch(threading.Event())
         except NotInvited as error:
-            say(f"streaks: {error}")
-            return os.EX_NOPERM  # as the one worker ends that this process otherwise becomes
+            return _not_invited(error)
         except KeyboardInterrupt:
             say("each finishes its shard")
             return Exit.INTERRUPTED if signal.SIGINT in received[:1] else Exit.OK
         finally:
             supervisor.stop()
     return Exit.OK
+
+
+def _not_invited(error: NotInvited) -> int:
+    """As `python -m worker` ends, so that what restarts workers can tell this end from others."""
+    say(f"streaks: {error}")
+    return os.EX_NOPERM
 
 
 def _watched(program: Program, settings: Settings, *, may_end: bool) -> Program:

@@ -22,7 +22,7 @@ from cli.hosts.invitation import Invitation
 from cli.hosts.joining import join
 from cli.local.authority import Authority
 from cli.local.ports import free_port
-from core.errors import Misconfigured, NotFound, ServiceError, Unavailable
+from core.errors import Misconfigured, NotFound, NotInvited, Unavailable
 from core.settings import Settings, load_settings
 from storage.blobs import BlobStore
 from storage.database import SHARED
@@ -126,7 +126,7 @@ def test_a_connection_ends_when_the_invitation_does_and_it_is_forgotten(
     found = join(file, tmp_path / "host")
     with Redis.from_url(found["DA_REDIS_URL"]) as client, pytest.raises((RedisError, OSError)):
         client.blpop(["a-guest-waits"], timeout=30)
-    with pytest.raises(Misconfigured, match="expired at"):
+    with pytest.raises(NotInvited, match="expired at"):
         join(file, tmp_path / "host")
     with opened.admission() as admission:
         admission.tidy()
@@ -145,7 +145,7 @@ def test_a_guest_that_is_sent_away_is_cut_off_and_its_invitation_is_void(
             admission.withdraw("guest_x")
         with pytest.raises((RedisError, OSError)):
             client.ping()
-    with pytest.raises(ServiceError, match="the invitation was withdrawn"):
+    with pytest.raises(NotInvited, match=r"the invitation of guest_.* was withdrawn or is over"):
         join(file, tmp_path / "host")
 
 
@@ -259,6 +259,10 @@ def test_an_address_that_does_not_answer_or_speaks_no_tls_is_named(
 
 def test_an_invitation_of_another_service_is_refused(opened: OpenService, tmp_path: Path) -> None:
     file = changed(opened.invite(tmp_path), service="0" * 64)
+    with pytest.raises(Misconfigured, match="is not the one of the service that wrote this invitation"):
+        join(file, tmp_path / "host")
+    another = BlobStore(opened.settings.blobs).put(b"a blob, and not the mark of the record")
+    file = changed(opened.invite(tmp_path), service=another)
     with pytest.raises(Misconfigured, match="the database is not that of the service"):
         join(file, tmp_path / "host")
 

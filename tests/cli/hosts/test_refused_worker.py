@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from cli.__main__ import main
+from cli.hosts.invitation import Invitation
 from tests.cli.hosts.conftest import OpenService
 from tests.cli.local.running import wait_until
 
@@ -18,6 +22,17 @@ guest_watch.CHECK_S = 0.5
 if __name__ == "__main__":
     sys.exit(main(["--train"]))
 """
+
+
+def test_a_host_whose_invitation_is_withdrawn_before_it_joins_says_so_and_ends(
+    opened: OpenService, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = opened.invite(tmp_path)
+    with opened.admission() as admission:
+        admission.withdraw(Invitation.read(file).name)
+    monkeypatch.setenv("DA_STATE_DIR", str(tmp_path / "host"))
+    assert main(["worker", "--invitation", str(file)]) == os.EX_NOPERM
+    assert "was withdrawn or is over; have an invitation written" in capsys.readouterr().err
 
 
 def test_a_worker_whose_invitation_is_withdrawn_says_so_and_ends(opened: OpenService, tmp_path: Path) -> None:

@@ -64,6 +64,20 @@ class StreamingEngine(Engine, Protocol):
         """
 
 
+@runtime_checkable
+class PreparingEngine(Engine, Protocol):
+    """An engine that takes long to load a network for the first time, and can do so for several at once."""
+
+    def prepare(self, networks: Sequence[tuple[ModelCard, bytes]]) -> None:
+        """Do what can be done side by side before each of them is loaded; raises as `load` does."""
+
+
+def prepare(engine: Engine, networks: Sequence[tuple[ModelCard, bytes]]) -> None:
+    """Prepare networks, which are to be loaded then, where that saves time."""
+    if isinstance(engine, PreparingEngine):
+        engine.prepare(networks)
+
+
 def begin(engine: Engine, batch: Pixels, versions: Sequence[str]) -> Awaited:
     """Begin a batch; an engine that takes one at a time has scored it then."""
     if isinstance(engine, StreamingEngine):

@@ -7,9 +7,10 @@ import numpy as np
 from core.cascade import gates, is_below
 from core.errors import InvalidRequest, Misconfigured
 from core.job import Job
+from core.model_card import ModelCard
 from cutouts.recipes import RECIPES
 from storage.model_registry import ModelRegistry
-from worker.engine import Engine, begin
+from worker.engine import Engine, begin, prepare
 from worker.reader import ReadItem
 
 VERSIONS_HELD = 6
@@ -40,15 +41,12 @@ class Networks:
 
         Those of a cascade are warmed apart: the gates, which are asked of every cutout, and the others.
         """
-        missing = [version for version in versions if version not in self._engine.versions]
-        for version in missing:
-            card = self._models.get(version)
-            if card is None:
-                raise InvalidRequest(f"model version {version} is not registered")
-            if card.recipe not in RECIPES:
-                raise Misconfigured(f"{version} wants the recipe {card.recipe}; known: {', '.join(RECIPES)}")
-            self._engine.load(card, self._models.weights(card))
-            self._recipes[version] = card.recipe
+        missing = [self._bundle(version) for version in versions if version not in self._engine.versions]
+        if missing:
+            prepare(self._engine, missing)
+        for card, weights in missing:
+            self._engine.load(card, weights)
+            self._recipes[card.version] = card.recipe
         for version in self._engine.versions[: max(0, len(self._engine.versions) - VERSIONS_HELD)]:
             if version not in versions:
                 self._engine.drop(version)
@@ -57,6 +55,15 @@ class Networks:
             if frozenset(together) not in self._warm:
                 self._engine.warm(together)
                 self._warm.add(frozenset(together))
+
+    def _bundle(self, version: str) -> tuple[ModelCard, bytes]:
+        """A registered version's card and weights; raises InvalidRequest, or Misconfigured."""
+        card = self._models.get(version)
+        if card is None:
+            raise InvalidRequest(f"model version {version} is not registered")
+        if card.recipe not in RECIPES:
+            raise Misconfigured(f"{version} wants the recipe {card.recipe}; known: {', '.join(RECIPES)}")
+        return card, self._models.weights(card)
 
     def are_warm(self, versions: Sequence[str], *, cascade: bool) -> bool:
         """Whether `load` would have nothing to do."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from core.model_card import ModelCard
 from cutouts.recipes import Pixels
-from worker.engine import Awaited, Engine, Scores, begin
+from worker.engine import Awaited, Engine, Scores, begin, prepare
 from worker.metrics import count_batch, timed
 
 T = TypeVar("T")
@@ -61,6 +61,11 @@ class WatchedEngine:
         """`load`, `score` or nothing, and for how many seconds."""
         what, since = self._doing
         return what, time.monotonic() - since if what else 0.0
+
+    def prepare(self, networks: Sequence[tuple[ModelCard, bytes]]) -> None:
+        """As the engine, if it does."""
+        with self._at("load"):
+            prepare(self._engine, networks)
 
     def load(self, card: ModelCard, weights: bytes) -> None:
         """As the engine."""

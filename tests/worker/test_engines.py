@@ -144,6 +144,24 @@ def test_a_network_is_frozen_once_and_a_damaged_graph_is_made_anew(
     assert engine.score(batch[:2], ["rb@1"]).shape == (2, 1)
 
 
+def test_networks_are_frozen_side_by_side_and_one_that_can_not_be_does_not_keep_the_others_from_it(
+    bundles: list[tuple[ModelCard, bytes]], batch: Pixels, tmp_path: Path
+) -> None:
+    (card, weights), whole = bundles
+    engine = OpenVinoEngine((16,), graphs=tmp_path)
+    with pytest.raises(Misconfigured, match="says 7 parameters; vgg6 has 2114033"):
+        engine.prepare([(card.model_copy(update={"parameters": 7}), weights), whole])
+    (kept,) = tmp_path.glob("*.pb")
+    made = kept.stat().st_mtime_ns
+    assert engine.versions == ()
+    engine.prepare(bundles)
+    assert len(list(tmp_path.glob("*.pb"))) == 2
+    for bundle in bundles:
+        engine.load(*bundle)
+    assert kept.stat().st_mtime_ns == made
+    assert engine.score(batch[:2], ["rb@1", "sl@1"]).shape == (2, 2)
+
+
 def test_a_graph_of_another_network_is_refused(
     bundles: list[tuple[ModelCard, bytes]], graphs: Path, tmp_path: Path
 ) -> None:

@@ -130,8 +130,12 @@ class ShardScorer:
         """Work on a bulk shard, and on those that are claimed ahead meanwhile; False when it was lost."""
         done, following = self._worked_on(turn)
         while following is not None:
-            self._serve_live()
-            self._record.shards.note_turn(following.lease)
+            try:
+                self._serve_live()
+                self._record.shards.note_turn(following.lease)
+            except BaseException:  # else its lease would be renewed for as long as this process lives
+                following.give_back(counts=False)
+                raise
             _, following = self._worked_on(following)
         return done
 

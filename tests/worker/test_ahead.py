@@ -1,10 +1,12 @@
 """A backlog's next shard, claimed while the one before is scored: nothing waits for it, nothing is lost."""
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any
 
 import pytest
+from pymongo.errors import PyMongoError
 
 from core.job import Job
 from cutouts.recipes import Pixels
@@ -146,4 +148,28 @@ def test_a_record_that_is_away_when_a_shard_is_to_be_claimed_ahead_costs_nothing
     bench.scorer.score_shard(job.id, 0)
     assert bench.record.shards.progress(job.id).scored == 5
     bench.scorer.score_shard(job.id, 1)
+    assert bench.is_finished(job)
+
+
+@pytest.mark.parametrize("broken", ["note_turn", "any_live"])
+def test_a_record_that_is_away_when_the_turn_comes_leaves_no_shard_held(
+    bench: Bench,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    broken: str,
+) -> None:
+    def away_then() -> None:
+        monkeypatch.setattr(bench.record.shards, broken, cut)
+        monkeypatch.setattr(bench.scorer, "_looked", 0.0)
+
+    job = backlog(bench, then=away_then)
+    with pytest.raises(PyMongoError):
+        bench.scorer.score_shard(job.id, 0)
+    monkeypatch.undo()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("heartbeat-")]
+    assert (second(bench)["state"], second(bench)["attempts"]) == ("waiting", 0)
+    bench.record.database["shards"].update_many(
+        {"state": "leased"}, [{"$set": {"lease_until": {"$subtract": ["$$NOW", 1]}}}]
+    )
+    bench.record.shards.free_expired()
+    bench.run(job)
     assert bench.is_finished(job)

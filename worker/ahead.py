@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextvars import copy_context
 
-from worker.live import NOT_OF_AN_ITEM
 from worker.turn import Turn
 
 _log = logging.getLogger(__name__)
@@ -36,11 +35,21 @@ class Ahead:
             self._taking = self._executor.submit(copy_context().run, self._take)
 
     def begin(self) -> None:
-        """Have the engine begin its first batch, if that is there and was not begun."""
+        """Have the engine begin its first batch, if that is there and was not begun.
+
+        A shard that fails then is given back; that was a try.
+        """
         if self._begun or self._taking is None or not self._taking.done() or not self._may_begin():
             return
         turn = self._taken()
-        self._begun = turn is not None and turn.begin_early()
+        if turn is None:
+            return
+        try:
+            self._begun = turn.begin_early()
+        except Exception:  # noqa: BLE001  the shard at hand is not to suffer for it
+            _log.exception("next shard failed", extra={"job": turn.lease.job, "shard": turn.lease.n})
+            self._taking = None
+            turn.give_back(counts=True)
 
     def turn(self) -> Turn | None:
         """What was taken, from now on the caller's; None where its turn may not come."""
@@ -56,10 +65,10 @@ class Ahead:
             turn.give_back(counts=self._begun)
 
     def _taken(self) -> Turn | None:
-        """Waits for it; a record or store that is away just now is told, and left to the next claim."""
+        """Waits for it; what the claim failed of is told, and left to the next one."""
         try:
             return None if self._taking is None else self._taking.result()
-        except NOT_OF_AN_ITEM as error:
-            _log.warning("no shard was claimed ahead: %s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001  the shard at hand is not to suffer for it
+            _log.warning("no shard was claimed ahead: %r", error)
             self._taking = None
             return None

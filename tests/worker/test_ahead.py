@@ -5,15 +5,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any
 
+import numpy as np
 import pytest
 from pymongo.errors import PyMongoError
 
+from core.errors import Unavailable
 from core.job import Job
 from cutouts.recipes import Pixels
 from storage.database import Document
 from tests.worker.pictures import noisy_png
 from tests.worker.test_scorer import Bench, Death, bench, cut, grey_of  # noqa: F401  a fixture
-from worker.engine import Awaited
+from worker.batches import Batches
+from worker.engine import Awaited, Scores
 from worker.reader import Reading
 from worker.turn import Turn
 
@@ -173,3 +176,42 @@ def test_a_record_that_is_away_when_the_turn_comes_leaves_no_shard_held(
     bench.record.shards.free_expired()
     bench.run(job)
     assert bench.is_finished(job)
+
+
+@pytest.mark.parametrize("fault", ["its bytes", "its batch", "its preparation"])
+def test_what_the_next_shard_fails_of_costs_the_one_at_hand_nothing(
+    bench: Bench,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+) -> None:
+    score, get = bench.engine.score, bench.record.blobs.get
+    bad = bench.record.blobs.put(noisy_png(5))
+
+    def fails_on_it(batch: Pixels, versions: Sequence[str]) -> Scores:
+        if np.isclose(batch.mean(axis=(1, 2, 3)) / 255, grey_of(5), rtol=0, atol=1e-6).any():
+            raise RuntimeError("the device is lost")
+        return score(batch, versions)
+
+    def gets(sha256: str) -> bytes:
+        if sha256 == bad:
+            raise Unavailable("input/output error")
+        return get(sha256)
+
+    bench.scorer.load(["rb@1", "sl@1"])
+    job = backlog(bench)
+    with monkeypatch.context() as broken:
+        broken.setattr(Reading, "is_ready", lambda self, _: self._begin() is None)  # as it may be by chance
+        if fault == "its bytes":
+            broken.setattr(bench.record.blobs, "get", gets)
+        elif fault == "its batch":
+            broken.setattr(bench.engine, "score", fails_on_it)
+        else:
+            broken.setattr(Batches, "read_ahead", lambda _: 1 / 0)
+        bench.scorer.score_shard(job.id, 0)
+    assert bench.record.shards.progress(job.id).scored == 5
+    tries = 0 if fault == "its preparation" else 1
+    assert (second(bench)["state"], second(bench)["attempts"]) == ("waiting", tries)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("heartbeat-")]
+    bench.scorer.score_shard(job.id, 1)
+    assert bench.is_finished(job)
+    assert bench.record.database["outcomes"].count_documents({}) == 20

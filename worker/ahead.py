@@ -27,7 +27,6 @@ class Ahead:
     ) -> None:
         self._executor, self._take, self._may_begin = executor, take, may_begin
         self._taking: Future[Turn | None] | None = None
-        self._begun = False
 
     def take(self) -> None:
         """See to it that it is claimed, if it is not; returns at once."""
@@ -39,13 +38,13 @@ class Ahead:
 
         A shard that fails then is given back; that was a try.
         """
-        if self._begun or self._taking is None or not self._taking.done() or not self._may_begin():
+        if self._taking is None or not self._taking.done() or not self._may_begin():
             return
         turn = self._taken()
-        if turn is None:
+        if turn is None or turn.begun:
             return
         try:
-            self._begun = turn.begin_early()
+            turn.begin_early()
         except Exception:  # noqa: BLE001  the shard at hand is not to suffer for it
             _log.exception("next shard failed", extra={"job": turn.lease.job, "shard": turn.lease.n})
             self._taking = None
@@ -53,16 +52,17 @@ class Ahead:
 
     def turn(self) -> Turn | None:
         """What was taken, from now on the caller's; None where its turn may not come."""
-        if not self._begun and not self._may_begin():
+        turn = self._taken()
+        if turn is None or not (turn.begun or self._may_begin()):
             return None
-        turn, self._taking = self._taken(), None
+        self._taking = None
         return turn
 
     def give_back(self) -> None:
         """Return what was taken and is nobody's turn, to be claimed at once by anyone."""
         turn, self._taking = self._taken(), None
         if turn is not None:
-            turn.give_back(counts=self._begun)
+            turn.give_back(counts=turn.begun)
 
     def _taken(self) -> Turn | None:
         """Waits for it; what the claim failed of is told, and left to the next one."""

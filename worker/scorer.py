@@ -132,6 +132,9 @@ class ShardScorer:
         while following is not None:
             try:
                 self._serve_live()
+                if self.draining and not following.begun:  # told to end meanwhile
+                    following.give_back(counts=False)
+                    break
                 self._record.shards.note_turn(following.lease)
             except BaseException:  # else its lease would be renewed for as long as this process lives
                 following.give_back(counts=False)

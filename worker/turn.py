@@ -26,6 +26,10 @@ class Prepared:
 class Turn:
     """A shard that was claimed; its lease is renewed until the block ends, or it is given back.
 
+    Attributes
+    ----------
+    begun : whether the engine has its first batch already.
+
     Parameters
     ----------
     heartbeat : has started.
@@ -37,6 +41,7 @@ class Turn:
     heartbeat: Heartbeat
     shards: ShardRepository
     prepared: Prepared | None = None
+    begun: bool = False
 
     def __enter__(self) -> "Turn":
         return self
@@ -46,12 +51,12 @@ class Turn:
     ) -> None:
         self.heartbeat.stop()
 
-    def begin_early(self) -> bool:
-        """Have the engine begin the first batch, if its pixels are there; returns whether it has."""
+    def begin_early(self) -> None:
+        """Have the engine begin the first batch, if its pixels are there."""
         if self.prepared is None or self.heartbeat.lost:
-            return False
+            return
         with logged_about(job=self.lease.job, shard=self.lease.n):
-            return self.prepared.batches.begin_early()
+            self.begun = self.prepared.batches.begin_early()
 
     def give_back(self, *, counts: bool) -> None:
         """Let anyone claim the shard at once; where the record is away just now, when the lease runs out.

@@ -10,7 +10,7 @@ import pytest
 from pymongo.errors import PyMongoError
 
 from core.errors import Unavailable
-from core.job import Job
+from core.job import Job, Lease, ShardResult
 from cutouts.recipes import Pixels
 from storage.database import Document
 from tests.worker.pictures import noisy_png
@@ -215,3 +215,31 @@ def test_what_the_next_shard_fails_of_costs_the_one_at_hand_nothing(
     bench.scorer.score_shard(job.id, 1)
     assert bench.is_finished(job)
     assert bench.record.database["outcomes"].count_documents({}) == 20
+
+
+def test_who_is_told_to_end_while_it_serves_people_gives_back_the_next_shard(
+    bench: Bench,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live: list[Job] = []
+    work = bench.scorer._live.work
+
+    def told(leases: Sequence[Lease]) -> set[str]:
+        bench.scorer.draining = True
+        return work(leases)
+
+    def closes(lease: Lease, result: ShardResult) -> bool:
+        if not live:
+            live.append(bench.submit(bench.items([("live.png", noisy_png(90))]), priority="live"))
+            monkeypatch.setattr(bench.scorer, "_looked", 0.0)
+        return close(lease, result)
+
+    job = backlog(bench)
+    close = bench.record.shards.close
+    monkeypatch.setattr(bench.record.shards, "close", closes)
+    monkeypatch.setattr(bench.scorer._live, "work", told)
+    monkeypatch.setattr(Turn, "begin_early", lambda _: None)
+    bench.scorer.score_shard(job.id, 0)
+    assert bench.is_finished(live[0])
+    assert bench.record.shards.progress(job.id).scored == 5
+    assert (second(bench)["state"], second(bench)["attempts"]) == ("waiting", 0)

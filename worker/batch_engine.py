@@ -23,10 +23,12 @@ class _Begun:
 
     Parameters
     ----------
+    run : what runs its versions, as they were when it was begun; a batch that is begun again keeps it.
     largest : the size of its parts, but the last.
     flying : how many of them the device has.
     """
 
+    run: Any
     largest: int
     flying: int = 0
     parts: list[Scores] = field(default_factory=list)
@@ -79,19 +81,18 @@ class BatchEngine(ABC):
     def begin(self, batch: Pixels, versions: Sequence[str]) -> Awaited:
         """Do what `score` does, and return as soon as the device has all of it: most of it is done then."""
         together = tuple(sorted(set(versions)))
-        begun = self._begun(batch, together)
+        begun = self._begun(batch, self._function(together))
 
         def awaited() -> Scores:
-            parts = self._landed(begun, batch, together)
+            parts = self._landed(begun, batch)
             scores = np.concatenate(parts) if parts else np.empty((0, len(together)), np.float32)
             return scores[:, [together.index(version) for version in versions]]
 
         return awaited
 
-    def _begun(self, batch: Pixels, together: tuple[str, ...]) -> _Begun:
+    def _begun(self, batch: Pixels, run: Any) -> _Begun:
         """A batch whose parts are begun, each as soon as the device has less than `in_flight` others."""
-        run = self._function(together)
-        begun = _Begun(self._sizes[-1])
+        begun = _Begun(run, self._sizes[-1])
         for part in self._cut(batch, begun.largest):
             while len(self._flying) >= self.in_flight:
                 self._land_one()
@@ -119,7 +120,7 @@ class BatchEngine(ABC):
         except Exception as error:  # noqa: BLE001  raised when that batch is awaited
             begun.error = begun.error or error
 
-    def _landed(self, begun: _Begun, batch: Pixels, together: tuple[str, ...]) -> list[Scores]:
+    def _landed(self, begun: _Begun, batch: Pixels) -> list[Scores]:
         """The parts' scores; what did not fit is tried again in halves, alone on the device."""
         while True:
             while begun.flying:
@@ -132,7 +133,7 @@ class BatchEngine(ABC):
                 self._land_one()
             if begun.largest == self._sizes[-1]:  # else another batch has halved them
                 self._halve()
-            begun = self._begun(batch, together)
+            begun = self._begun(batch, begun.run)
 
     def _padded(self, part: Pixels) -> Pixels:
         size = next(size for size in self._sizes if size >= len(part))

@@ -161,3 +161,52 @@ def test_a_device_that_is_lost_with_a_batch_ahead_loses_no_cutout_and_scores_non
     bench.run(job)
     assert bench.record.shards.progress(job.id).scored == 5
     assert bench.record.database["outcomes"].count_documents({}) == 10
+
+
+class Turning(BatchEngine):
+    """Gives each cutout the precision that it was computed in, 22 or 32, which loading "exact@1" turns."""
+
+    name, device = "turning-1", "gpu"
+
+    def __init__(self, *, memory: int) -> None:
+        super().__init__((1, 4))
+        self.memory, self.precision = memory, "22"
+
+    def load(self, card: ModelCard, weights: bytes) -> None:
+        if card.version == "exact@1":
+            self.precision = "32"
+            self._compiled.clear()
+        super().load(card, weights)
+
+    def _network(self, card: ModelCard, weights: bytes) -> float:
+        return float(self.precision)
+
+    def _compile(self, networks: Sequence[Any]) -> Any:
+        precision = float(self.precision)
+        return lambda batch: np.full((len(batch), len(networks)), precision, np.float32)
+
+    def _start(self, run: Any, batch: Pixels) -> Any:
+        return run, batch
+
+    def _finish(self, started: Any) -> Scores:
+        run, batch = started
+        if len(batch) > self.memory:
+            raise MemoryError
+        return np.asarray(run(batch), np.float32)
+
+    def _out_of_memory(self, error: Exception) -> bool:
+        return isinstance(error, MemoryError)
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+def test_a_batch_that_did_not_fit_is_begun_again_as_it_was_whatever_was_loaded_meanwhile(
+    dropped: bool,
+) -> None:
+    engine = Turning(memory=2)
+    engine.load(card("rb@1", b""), b"")
+    awaited = engine.begin(greys(0, 4), ONE)
+    engine.load(card("exact@1", b""), b"")  # for a live shard between
+    if dropped:
+        engine.drop("rb@1")
+    assert given(awaited) == [22.0] * 4
+    assert engine._sizes == (1, 2)

@@ -104,6 +104,10 @@ class ShardRepository:
             return None
         return self._claim(query, worker=worker, oldest=True)
 
+    def is_live(self, job: str, n: int) -> bool:
+        """Whether people wait for a shard, or waited."""
+        return self._shards.find_one({"_id": _key(job, n), "priority": "live"}, {"_id": True}) is not None
+
     def waiting_live(self, *, limit: int) -> list[WaitingShard]:
         """The live shards that nobody works on whose turn is next, in their order."""
         seen = {"size": True, "attempts": True, "items.reference": True}

@@ -80,6 +80,8 @@ class ShardScorer:
         if lease is not None:
             self._live.work(self._live.with_others(lease))
             return
+        if self._record.shards.is_live(job, n):  # late; as many as came in a backlog may be before who waits
+            self._serve_live()
         lost: set[str] = set()
         while (turn := self._next_turn(passing_over=lost)) is not None:
             if self._work_through(turn):

@@ -237,3 +237,14 @@ def test_a_shard_whose_job_ended_meanwhile_is_cancelled_and_the_others_are_score
     live.scorer.score_shard("job 0", 0)
     assert live.finished() == [True, False, True]
     assert not live.record.shards.any_open("job 1")
+
+
+def test_who_comes_behind_messages_that_are_late_does_not_wait_for_all_of_them(live: Live) -> None:
+    for seed in range(3):
+        live.submit(seed)
+    live.scorer.score_shard("job 0", 0)  # all three; as of a backlog, messages are left
+    assert live.finished() == [True] * 3
+    live.submit(9)
+    live.scorer._looked = 0.0
+    live.scorer.score_shard("job 1", 0)
+    assert live.finished() == [True] * 4

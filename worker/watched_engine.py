@@ -75,7 +75,9 @@ class WatchedEngine:
     def drop(self, version: str) -> None:
         """As the engine."""
         with self._at("load"):
-            self.beside = () if version in self.beside else self.beside
+            self.together, self.beside = (
+                () if version in versions else versions for versions in (self.together, self.beside)
+            )
             self._engine.drop(version)
 
     def warm(self, versions: Sequence[str]) -> None:

@@ -13,8 +13,11 @@ from cutouts.canary import canary
 from cutouts.recipes import Pixels
 from storage.canaries import KnownScore
 from storage.record import Record
+from tests.record import register
+from tests.worker.test_scorer import MeanGrey
 from worker.canary import CanaryCheck
 from worker.engine import Scores
+from worker.networks import VERSIONS_HELD, Networks
 from worker.watched_engine import WatchedEngine
 
 
@@ -83,6 +86,20 @@ def test_nonsense_and_a_lost_device_are_told(
 
 def test_an_engine_without_a_model_has_no_fault(record: Record, engine: SetEngine) -> None:
     assert CanaryCheck(record.canaries, WatchedEngine(engine), lambda: "w").fault() is None
+
+
+def test_networks_that_made_room_for_others_are_not_asked(record: Record) -> None:
+    versions = [f"rb@{n}" for n in range(1, VERSIONS_HELD + 2)]
+    register(record, *versions)
+    watched = WatchedEngine(MeanGrey())
+    networks = Networks(record.models, watched)
+    check = CanaryCheck(record.canaries, watched, lambda: "w")
+    networks.load(versions[1:-1])
+    networks.load(versions[:1])
+    watched.score(canary(), versions[1:2])
+    networks.load(versions[-1:])
+    assert versions[1] not in watched.versions
+    assert check.fault() is None
 
 
 def test_a_batch_that_fails_wakes_who_looks_for_the_reason(engine: SetEngine) -> None:

@@ -13,7 +13,7 @@ from cutouts.canary import canary
 from cutouts.recipes import Pixels
 from storage.canaries import KnownScore
 from storage.record import Record
-from tests.record import register
+from tests.record import card, register
 from tests.worker.test_scorer import MeanGrey
 from worker.canary import CanaryCheck
 from worker.engine import Scores
@@ -39,6 +39,8 @@ def engine() -> SetEngine:
 @pytest.fixture
 def check(record: Record, engine: SetEngine) -> CanaryCheck:
     watched = WatchedEngine(engine)
+    for version in ("rb@1", "sl@1"):
+        watched.load(card(version, b""), b"")
     watched.warm(("rb@1", "sl@1"))
     return CanaryCheck(record.canaries, watched, lambda: "host:gpu0")
 
@@ -99,6 +101,22 @@ def test_networks_that_made_room_for_others_are_not_asked(record: Record) -> Non
     watched.score(canary(), versions[1:2])
     networks.load(versions[-1:])
     assert versions[1] not in watched.versions
+    assert check.fault() is None
+
+
+def test_a_network_that_makes_room_while_the_canary_waits_for_the_engine_is_no_fault(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(record, "rb@1")
+    watched = WatchedEngine(MeanGrey())
+    Networks(record.models, watched).load(["rb@1"])
+    check, score = CanaryCheck(record.canaries, watched, lambda: "w"), watched.score
+
+    def dropped_first(batch: Pixels, versions: Sequence[str]) -> Scores:
+        watched.drop("rb@1")
+        return score(batch, versions)
+
+    monkeypatch.setattr(watched, "score", dropped_first)
     assert check.fault() is None
 
 

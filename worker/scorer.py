@@ -29,6 +29,7 @@ from worker.turn import Prepared, Turn
 
 _log = logging.getLogger(__name__)
 LOOK_S = 0.1  # between two looks for live work, so that a fast device does not wait for each
+MESSAGE_S = 60.0  # a message of a backlog is worked on so long; then those that came meanwhile leave Redis
 CAREFUL_AFTER = 3  # claims of a shard that nobody closed; then its cutouts are scored one by one
 
 
@@ -58,7 +59,7 @@ class ShardScorer:
         self._batch = max(settings.batch_sizes)
         self._live = LiveShards(record, self, batch=self._batch, heartbeat_s=settings.heartbeat_s)
         self._claims = ThreadPoolExecutor(1, thread_name_prefix="ahead")
-        self._looked = 0.0
+        self._looked = self._asked = 0.0
         self._outlived: list[tuple[Lease, int]] = []  # items that are to be acquitted
         self.scored = 0
         self.draining = False
@@ -68,7 +69,7 @@ class ShardScorer:
         self._networks.load(versions, cascade=cascade)
 
     def score_shard(self, job: str, n: int) -> None:
-        """Score the live shard that a message names, or bulk shards as long as another can be claimed ahead.
+        """Score the live shard that a message names, or, for a minute, bulk shards that can be claimed ahead.
 
         A message that is doubled, late or wrong brings nothing but another look at the record; one that
         comes while it is draining brings nothing, and the sweeper sends another.
@@ -82,6 +83,7 @@ class ShardScorer:
             return
         if self._record.shards.is_live(job, n):  # late; as many as came in a backlog may be before who waits
             self._serve_live()
+        self._asked = time.monotonic()
         lost: set[str] = set()
         while (turn := self._next_turn(passing_over=lost)) is not None:
             if self._work_through(turn):
@@ -161,9 +163,11 @@ class ShardScorer:
         """The turn that follows, prepared where the engine may begin it before the present one has ended.
 
         A shard that was claimed before is worked on alone, because who worked on it may have died of it. None
-        is claimed while people wait.
+        is claimed while people wait, nor when the message has been worked on for long.
         """
-        if present.attempts > 1 or self.draining or self._record.shards.any_live():
+        if present.attempts > 1 or self.draining or time.monotonic() - self._asked > MESSAGE_S:
+            return None
+        if self._record.shards.any_live():
             return None
         turn = self._next_turn()
         if turn is None or turn.lease.attempts > 1 or not self._is_warm(turn.job):

@@ -15,6 +15,7 @@ from cutouts.recipes import Pixels
 from storage.database import Document
 from tests.worker.pictures import noisy_png
 from tests.worker.test_scorer import Bench, Death, bench, cut, grey_of  # noqa: F401  a fixture
+from worker import scorer
 from worker.batches import Batches
 from worker.engine import Awaited, Scores
 from worker.reader import Reading
@@ -243,3 +244,16 @@ def test_who_is_told_to_end_while_it_serves_people_gives_back_the_next_shard(
     assert bench.is_finished(live[0])
     assert bench.record.shards.progress(job.id).scored == 5
     assert (second(bench)["state"], second(bench)["attempts"]) == ("waiting", 0)
+
+
+def test_a_message_is_not_worked_on_for_the_whole_of_a_long_backlog(
+    bench: Bench,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = backlog(bench)
+    monkeypatch.setattr(scorer, "MESSAGE_S", 0.0)
+    bench.scorer.score_shard(job.id, 0)
+    assert bench.record.shards.progress(job.id).scored == 5
+    assert (second(bench)["state"], second(bench)["attempts"]) == ("waiting", 0)
+    bench.scorer.score_shard(job.id, 1)
+    assert bench.is_finished(job)

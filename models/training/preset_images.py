@@ -1,6 +1,6 @@
 """A simulated preset as arrays in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 
 import numpy as np
@@ -30,7 +30,7 @@ def training_images(
     on_part: Callable[[], None] = lambda: None,
 ) -> LabelledImages:
     """Simulate a preset as `preset_images` does, without the cutouts of the standing benchmarks."""
-    return _simulated(classifier, preset, count, seed, without=reserved(), on_part=on_part)
+    return preset_images(classifier, preset, count=count, seed=seed, without=reserved(), on_part=on_part)
 
 
 def preset_images(
@@ -39,25 +39,14 @@ def preset_images(
     *,
     count: int | None,
     seed: int,
+    without: Collection[tuple[Kind, int]] = frozenset(),
     on_part: Callable[[], None] = lambda: None,
 ) -> LabelledImages:
-    """Simulate a preset for a classifier; sl gets the preset's streaks only.
+    """Simulate a preset for a classifier, `without` some of its cutouts; sl gets the preset's streaks only.
 
     `on_part` is called every few hundred cutouts, and may raise to end it. Raises InvalidRequest for a
     classifier without a simulated truth, or when one class would be empty.
     """
-    return _simulated(classifier, preset, count, seed, without=frozenset(), on_part=on_part)
-
-
-def _simulated(
-    classifier: str,
-    preset: str,
-    count: int | None,
-    seed: int,
-    *,
-    without: frozenset[tuple[Kind, int]],
-    on_part: Callable[[], None],
-) -> LabelledImages:
     if classifier not in CLASSIFIERS:
         raise InvalidRequest(
             f"no simulated labels for {classifier!r}; expected one of {', '.join(CLASSIFIERS)}"

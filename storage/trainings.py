@@ -12,6 +12,7 @@ from core.training import Checkpoint, Training, TrainingLease, TrainingRequest
 from storage.database import Document, Mongo
 
 _EXPIRED = {"state": "leased", "$expr": {"$lt": ["$lease_until", "$$NOW"]}}
+_CLAIMABLE = {"$or": [{"state": "waiting"}, _EXPIRED]}
 _OPEN = {"state": {"$in": ["waiting", "leased"]}}
 
 
@@ -51,10 +52,14 @@ class TrainingRepository:
         """How far several are, by job."""
         return {d["_id"]: _training(d) for d in self._trainings.find({"_id": {"$in": list(jobs)}})}
 
+    def is_claimable(self, job: str) -> bool:
+        """Whether a claim would lease a training now."""
+        return self._trainings.count_documents({"_id": job, **_CLAIMABLE}, limit=1) == 1
+
     def claim(self, job: str, *, worker: str) -> TrainingLease | None:
         """Lease a training, or None when it is done, cancelled, unknown or somebody else's."""
         document = self._trainings.find_one_and_update(
-            {"_id": job, "$or": [{"state": "waiting"}, _EXPIRED]},
+            {"_id": job, **_CLAIMABLE},
             [
                 {
                     "$set": {

@@ -60,7 +60,14 @@ class JobTrainer:
         self._worker, self._scratch, self._stopping = worker, scratch, stopping
 
     def train(self, job: str) -> None:
-        """Work on a training if it can be claimed; a doubled, late or wrong message changes nothing."""
+        """Work on a training if it can be claimed; a doubled, late or wrong message changes nothing.
+
+        TensorFlow is loaded first: from a cold disk that can hold up what renews a lease for longer than one.
+        """
+        if not self._record.trainings.is_claimable(job):
+            return
+        import models.training.candidate  # noqa: F401
+
         lease = self._record.trainings.claim(job, worker=self._worker)
         if lease is None:
             return

@@ -1,5 +1,8 @@
 """One training after the other in this process, on a real record."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -128,6 +131,20 @@ def test_who_lost_the_lease_fails_nobodys_job(
     found = record.jobs.get(job)
     assert found is not None
     assert found.state is JobState.RUNNING
+
+
+def test_tensorflow_is_loaded_before_a_training_is_claimed_and_for_no_other_message(
+    record: Record, settings: Settings
+) -> None:
+    told = {
+        "DA_MONGO_URL": settings.required_mongo_url(),
+        "DA_MONGO_DATABASE": settings.mongo_database,
+        "DA_REDIS_URL": settings.required_redis_url(),
+        "DA_STATE_DIR": str(settings.state_dir),
+    }
+    program = [sys.executable, "-m", "tests.worker.told_of_a_training", accept(record, REQUEST), "nobody's"]
+    done = subprocess.run(program, env=os.environ | told, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["nobody's: False", "t1: claimed, tensorflow loaded: True"]
 
 
 def test_messages_that_are_doubled_late_or_wrong_change_nothing(record: Record, settings: Settings) -> None:

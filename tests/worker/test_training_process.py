@@ -38,7 +38,7 @@ class Place:
             "DA_TRAINING__VALIDATION_CUTOUTS": "16",
             "DA_TRAINING__TEST_CUTOUTS": "40",
             "DA_TRAINING__BENCHMARK_CUTOUTS": "40",
-            "DA_WATCHDOG__SILENT_S": "8",
+            "DA_WATCHDOG__SILENT_S": "10",
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
 
@@ -81,7 +81,7 @@ class Place:
 
 @pytest.fixture
 def place(settings: Settings, record: Record) -> Place:
-    scoring = Scoring(lease_s=3.0, heartbeat_s=0.5)
+    scoring = Scoring(lease_s=10.0, heartbeat_s=0.5)  # a busy machine may be slow
     return Place(settings.model_copy(update={"scoring": scoring}), record)
 
 
@@ -98,13 +98,14 @@ def test_a_training_that_hangs_is_killed_goes_on_from_its_last_epoch_and_becomes
     job = place.submit(epochs=3)
     with place.worker() as (worker, until):
         until(lambda: place.training(job).epochs)
+        attempts = place.training(job).attempts
         hung = worker_of(place.record, job)
         os.kill(hung, signal.SIGSTOP)
         until(lambda: place.ended(job))
         assert hung not in process_tree(worker.pid)
     training = place.training(job)
     assert [figures["epoch"] for figures in training.epochs] == [1, 2, 3]
-    assert training.attempts == 2
+    assert training.attempts == attempts + 1
     [(card, stage)] = place.record.models.all()
     assert (card.version, stage) == (training.version, "candidate")
     assert card.metrics["benchmark"]["n"] == card.metrics["test"]["n"] == 40

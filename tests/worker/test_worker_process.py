@@ -84,7 +84,7 @@ def test_a_killed_scoring_process_loses_nothing_and_doubles_nothing(place: Place
 
 def test_a_stopped_scoring_process_is_replaced_and_loses_nothing(place: Place) -> None:
     job = place.submit(24 * SHARD, seed=4000, priority="bulk")
-    with place.worker(DA_WATCHDOG__SILENT_S="3") as (worker, until):
+    with place.worker(DA_WATCHDOG__SILENT_S="6") as (worker, until):
         until(lambda: place.outcomes.count_documents({}) > 0)
         stopped = place.record.workers.ready()[0].pid
         os.kill(stopped, signal.SIGSTOP)

@@ -25,6 +25,7 @@ from storage.record import open_record
 from tasks import context
 from worker.engine import Scores
 from worker.reader import Fetch, Reader
+from worker.readers import THREADS
 from worker.scorer import ShardScorer
 
 BATCH = 8
@@ -56,7 +57,7 @@ def _start(**_: object) -> None:
     mark = record.check_blobs()
 
     def reader(priority: Priority) -> Reader:
-        threads = ThreadPoolExecutor(scoring.decode_threads, thread_name_prefix=f"read-{priority}")
+        threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"read-{priority}")
         limits = DecodeLimits(settings.limits.cutout_bytes, settings.limits.cutout_pixels)
         return Reader(record.blobs, cast(Fetch, None), threads, limits=limits, attempts=1, mark=mark)
 

@@ -58,14 +58,14 @@ class LocalService:
         answer.raise_for_status()
         return str(answer.json()["job"])
 
-    def wait(self, job: str, *, timeout_s: float) -> Job:
+    def wait(self, job: str, *, timeout_s: float, poll_s: float = POLL_S) -> Job:
         """The job once it has ended; raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             found = self.record.jobs.get(job)
             if found is not None and found.state.ended:
                 return found
-            time.sleep(POLL_S)
+            time.sleep(poll_s)
         raise TimeoutError(f"job {job} has not ended after {timeout_s:.0f} s")
 
     def results(self, job: str) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ from storage.blobs import sha256_of
 from worker.packer import Packer
 from worker.readers import decode_limits, open_reader
 
+POLL_S = 0.5  # the record tells when a job ended; looking takes of the cores that score
+
 
 @dataclass(frozen=True)
 class Backlog:
@@ -65,7 +67,7 @@ def scored(local: LocalService, night: str, count: int, *, versions: Sequence[st
     stages = StageClock(local.programs()["worker"])
     before = local.cpu_s()
     job = str(client.jobs.submit_rescoring({"models": list(versions), "nights": [night]})["job"])
-    ended = local.wait(job, timeout_s=900)
+    ended = local.wait(job, timeout_s=900, poll_s=POLL_S)
     cpu = {name: after - before[name] for name, after in local.cpu_s().items()}
     progress = local.record.shards.progress(job)
     if progress.scored != count or ended.created is None or ended.finished is None:

@@ -107,7 +107,9 @@ class Scoring(BaseModel):
     batch_sizes: tuple[int, ...] = Field(
         (1, 8, 32), description="padded, all warmed before ready; on a GPU 1, 32, 256 where nothing is set"
     )
-    decode_threads: int = Field(4, gt=0)
+    decode_threads: int | None = Field(
+        None, gt=0, description="none: 4; one for every 4 cores where the network runs on them, too"
+    )
     cascade: float | None = Field(
         None,
         ge=0,

@@ -41,7 +41,7 @@ class BlobStore:
                 self._files, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
             raise Misconfigured(f"blob store {url!r}: {error}; expected an fsspec URL") from error
-        self._local = "file" in self._files.protocol
+        self.is_local = "file" in self._files.protocol
         self.url = url
 
     def put(self, data: bytes) -> str:
@@ -53,7 +53,7 @@ class BlobStore:
         sha256 = sha256_of(data)
         path = self._path(sha256)
         with _reachable("written"):
-            if self._local:
+            if self.is_local:
                 _write_flushed(Path(path), data)
             elif not self._files.exists(path):
                 self._files.pipe_file(path, data)
@@ -92,7 +92,7 @@ class BlobStore:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with _reachable("written"):
-            if self._local:
+            if self.is_local:
                 _copy_flushed(path, Path(self._path(sha256)))
             elif sha256 not in self:
                 self._files.put_file(str(path), self._path(sha256))
@@ -128,7 +128,7 @@ class BlobStore:
 
     def disk(self) -> DiskRoom | None:
         """The disk that the blobs lie on; None for a store that is no folder here."""
-        if not self._local:
+        if not self.is_local:
             return None
         folder = Path(self._root)
         while not folder.exists():

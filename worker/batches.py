@@ -40,14 +40,23 @@ class Batches:
     ----------
     done : cutouts that are not to be scored.
     size : cutouts of a batch at most.
+    first : cutouts of the first batch of a backlog, where the engine would wait for more.
     """
 
     def __init__(
-        self, networks: Networks, job: Job, reading: Reading, *, done: Collection[str], size: int
+        self,
+        networks: Networks,
+        job: Job,
+        reading: Reading,
+        *,
+        done: Collection[str],
+        size: int,
+        first: int | None = None,
     ) -> None:
         self._networks, self._job, self._reading = networks, job, reading
         self._done, self._size = done, size
         self._ahead = int(job.priority == "bulk" and job.cascade is None)
+        self._first = first if self._ahead and first else size
         self._flying: deque[tuple[list[ReadItem], Callable[[], Scored], str]] = deque()
 
     def begin_early(self) -> bool:
@@ -101,7 +110,10 @@ class Batches:
     def _begin(self) -> bool:
         """Have the engine begin the next batch; False when there is none left."""
         with timed("wait"):
-            batch = list(islice(self._reading, self._size))
+            batch = list(islice(self._reading, self._first))
+            if self._reading.is_ready(rest := self._size - len(batch)):
+                batch += islice(self._reading, rest)
+        self._first = self._size
         if batch:
             awaited = self._networks.begin(self._job, batch, self._done)
             self._flying.append((batch, awaited, self._networks.precision))

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from celery.signals import worker_process_init, worker_process_shutdown
@@ -168,9 +169,10 @@ class ScoringProcess:
 
 
 def _scorer(settings: Settings, record: Record, engine: Engine, name: str) -> ShardScorer:
+    on = partial(open_reader, settings, record, beside_cpu=engine.device == CPU)
     readers: dict[Priority, Reader] = {
-        "live": open_reader(settings, record, name="live", from_packs=False),  # they are new, and in none
-        "bulk": open_reader(settings, record, name="bulk", from_packs=True),
+        "live": on(name="live", from_packs=False),  # they are new, and in none
+        "bulk": on(name="bulk", from_packs=True),
     }
     return ShardScorer(record, engine, readers, settings.scoring, worker=name)
 

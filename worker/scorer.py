@@ -57,6 +57,7 @@ class ShardScorer:
         self._networks = Networks(record.models, engine)
         self._settings, self.worker = settings, worker
         self._batch = max(settings.batch_sizes)
+        self._first = min((size for size in settings.batch_sizes if size > 1), default=1)
         self._live = LiveShards(record, self, batch=self._batch, heartbeat_s=settings.heartbeat_s)
         self._claims = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._looked = self._asked = 0.0
@@ -283,7 +284,7 @@ class ShardScorer:
     def _batches(self, job: Job, items: Sequence[tuple[int, Item]], done: Collection[str]) -> Batches:
         recipes = self._networks.recipes(job.versions)
         reading = self._readers[job.priority].read(items, recipes, job.instrument or ZTF)
-        return Batches(self._networks, job, reading, done=done, size=self._batch)
+        return Batches(self._networks, job, reading, done=done, size=self._batch, first=self._first)
 
     @contextmanager
     def _suspicion(self, lease: Lease, index: int) -> Iterator[None]:

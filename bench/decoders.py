@@ -2,24 +2,34 @@
 
 The origin's way is Pillow's: all channels, then grey. In draft mode libjpeg gives the luma alone; where a
 file has colours, as the marks of the ends of a streak, that may be another grey. Simulated files, CPU time.
+Then what a worker's reader takes of the processor for each of them, out of a blob store, with 1, 2 and 4
+threads: they wait for each other.
 """
 
 import argparse
 import io
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from statistics import median
 
 import numpy as np
 from PIL import Image
 
 from bench.cutout_files import jpegs
 from bench.verdict import conclude
-from cutouts.decode import decode, decode_checked
+from core.job import Item
+from cutouts.decode import DecodeLimits, decode, decode_checked
 from cutouts.recipes import RECIPES, Pixels, deepstreaks_1
+from storage.blobs import BlobStore
+from worker.reader import Reader
 
 REPEATS = 3
+THREADS = (1, 2, 4)
+ROUNDS = 5
 
 
 def main() -> int:
@@ -37,6 +47,7 @@ def main() -> int:
         "us, the origin's way": _us(partial(_decoded, draft=False), files),
         "us, in draft mode": _us(partial(_decoded, draft=True), files),
         "us, the service's decoding with its checks": _us(partial(decode_checked, recipes=[*RECIPES]), files),
+        "us, the reader's, by threads": _reader_us(files),
         "files that draft mode changes, and by grey levels at most": [sum(n > 0 for n in off), max(off)],
     }
     figure = (
@@ -63,6 +74,26 @@ def _us(run: Callable[[bytes], object], files: Sequence[bytes]) -> int:
         for data in files:
             run(data)
     return round(1e6 * (time.process_time() - began) / (REPEATS * len(files)))
+
+
+def _reader_us(files: Sequence[bytes]) -> dict[int, int]:
+    """Microseconds of CPU for each file by threads, the median of runs in turn."""
+    found: dict[int, list[float]] = {threads: [] for threads in THREADS}
+    with tempfile.TemporaryDirectory(prefix="deep-asteroids-decoders-") as folder:
+        blobs = BlobStore(f"file://{folder}")
+        items = [(n, Item(str(n), None, blobs.put(data))) for n, data in enumerate(files)]
+        for _ in range(ROUNDS):
+            for threads in THREADS:
+                with ThreadPoolExecutor(threads) as executor:
+                    reader = Reader(blobs, _nothing, executor, limits=DecodeLimits(), attempts=1, mark="")
+                    began = time.process_time()
+                    read = sum(1 for one in reader.read(items, [*RECIPES]) if one.pixels)
+                    found[threads].append((time.process_time() - began) / read)
+    return {threads: round(1e6 * median(seconds)) for threads, seconds in found.items()}
+
+
+def _nothing(reference: str) -> bytes:
+    raise ValueError(f"{reference}: expected no references")
 
 
 if __name__ == "__main__":

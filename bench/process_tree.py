@@ -1,6 +1,8 @@
 """A process and those below it, by Linux's /proc."""
 
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -11,6 +13,23 @@ def process_tree(pid: int) -> list[int]:
         for child in task.read_text().split():
             found += process_tree(int(child))
     return found
+
+
+def stop_tree(pid: int) -> None:
+    """Let none of them run until `continue_tree`."""
+    _signal(pid, signal.SIGSTOP)
+
+
+def continue_tree(pid: int) -> None:
+    """Let all of them run again."""
+    _signal(pid, signal.SIGCONT)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(FileNotFoundError):  # it has ended
+        for one in process_tree(pid):
+            with suppress(ProcessLookupError):
+                os.kill(one, number)
 
 
 def peak_mib(pid: int) -> int:

@@ -4,14 +4,16 @@ The same simulated JPEGs go through rb and sl, and their scores into MongoDB: by
 from memory, which is the floor; by the service from packs and from files; by a plain loop with Keras's
 `predict` and an update for each cutout; by Ray Data, by LitServe and by a Celery task for each picture, which
 run the same graphs on OpenVINO. All stay loaded; a first round warms them; then they take turns, and the
-floor runs before and after each. Ratios are those of neighbours; a figure is the median over the rounds.
-The start of a run (planning, Ray's actors) is told apart from its rate.
+floor runs before and after each. Who does not run is stopped (SIGSTOP): some look for work all the time,
+and would take of the cores of who does (`idle` tells how much). Ratios are those of neighbours; a figure is
+the median over the rounds. The start of a run (planning, Ray's actors) is told apart from its rate.
 """
 
 import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -34,6 +36,7 @@ from models.bundle import find_bundle
 VERSIONS = {"best": ("rb@4", "sl@3"), "light": ("rb@3", "sl@2")}
 ENGINES = ("openvino", "tensorflow")
 SEED = 7
+IDLE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ def _rows(engine: str, inputs: Inputs, python: Path | None) -> list[Row]:
         contenders: dict[str, Contender] = {
             name: Ours(local, inputs.files, inputs.versions, packed=packed) for name, packed in OURS.items()
         }
+        for contender in contenders.values():
+            stack.callback(contender.close)
         if engine == "openvino":
             contenders |= _others(inputs, local, python, stack)
         turns = _turns(floor, contenders, inputs)
@@ -180,10 +185,16 @@ def _turns(floor: BareEngine, contenders: Mapping[str, Contender], inputs: Input
     """The rounds, less the one that warms."""
     count = len(inputs.files)
     turns = Turns(ran={name: [] for name in contenders}, ratios={name: [] for name in contenders})
+    for contender in contenders.values():
+        contender.rest()
     before = floor.run("engine", count).seconds
     for n in range(inputs.rounds + 1):
         for name, contender in contenders.items():
+            contender.wake()
             ran = contender.run(n)
+            if n == 0:
+                contender.settings["idle"] = f"{_idle_share(contender):.1%} of a core"
+            contender.rest()
             after = floor.run("engine", count).seconds
             told = f"round {n}: {name}: {count / ran.seconds:.1f}/s, the floor {count / before:.1f} and"
             print(f"  {told} {count / after:.1f}", file=sys.stderr)
@@ -193,6 +204,13 @@ def _turns(floor: BareEngine, contenders: Mapping[str, Contender], inputs: Input
                 turns.floor.append(after)
             before = after
     return turns
+
+
+def _idle_share(contender: Contender) -> float:
+    """What it takes of a core while it has nothing to do."""
+    before = contender.cpu_s()
+    time.sleep(IDLE_S)
+    return (contender.cpu_s() - before) / IDLE_S
 
 
 if __name__ == "__main__":

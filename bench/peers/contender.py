@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from bench.backlog import streak_ids
 from bench.local_service import LocalService
 from bench.peers.told import CONFIG_VARIABLE, Told
-from bench.process_tree import peak_mib, process_tree
+from bench.process_tree import continue_tree, cpu_seconds, peak_mib, process_tree, stop_tree
 from bench.scored_night import night_on_record, scored
 from bench.stages import Shares, told, typical
 
 Scores = NDArray[np.float64]
 FIRST_DAY = 700
 SERVERS = ("mongo", "redis")
+WAKING_S = 8.0  # a worker tells every five seconds that it is there
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,15 @@ class Contender(Protocol):
 
     def peak_mib(self) -> int:
         """Peak resident memory of its processes so far, added up."""
+
+    def cpu_s(self) -> float:
+        """Seconds of the processor that its processes have used so far."""
+
+    def rest(self) -> None:
+        """Take nothing of the processor until `wake`: while they wait, some look for work all the time."""
+
+    def wake(self) -> None:
+        """Be as before."""
 
     def close(self) -> None:
         """End what belongs to it."""
@@ -75,12 +86,31 @@ class Ours:
 
     def peak_mib(self) -> int:
         """Of the service's programs, without the servers that others use as well."""
-        programs = self._local.programs()
-        roots = [pid for name, pid in programs.items() if not name.startswith(SERVERS)]
-        return sum(peak_mib(pid) for root in roots for pid in process_tree(root))
+        return sum(peak_mib(pid) for root in self._roots() for pid in process_tree(root))
+
+    def cpu_s(self) -> float:
+        """Of the service's programs."""
+        return sum(cpu_seconds(pid) for root in self._roots() for pid in process_tree(root))
+
+    def rest(self) -> None:
+        """Stop the service's programs; the servers, which others use, go on."""
+        for root in self._roots():
+            stop_tree(root)
+
+    def wake(self) -> None:
+        """Continue them, and return when the worker has told that it is there."""
+        for root in self._roots():
+            continue_tree(root)
+        time.sleep(WAKING_S)
 
     def close(self) -> None:
-        """Nothing: the service is not its own."""
+        """Leave the service, which is not its own, running."""
+        for root in self._roots():
+            continue_tree(root)
+
+    def _roots(self) -> list[int]:
+        programs = self._local.programs()
+        return [pid for name, pid in programs.items() if not name.startswith(SERVERS)]
 
 
 @dataclass
@@ -122,8 +152,21 @@ class Peer:
         """Of its processes as they were at the end of a run."""
         return self._peak_mib
 
+    def cpu_s(self) -> float:
+        """Of its processes."""
+        return sum(map(cpu_seconds, process_tree(self._process.pid)))
+
+    def rest(self) -> None:
+        """Stop its processes."""
+        stop_tree(self._process.pid)
+
+    def wake(self) -> None:
+        """Continue them."""
+        continue_tree(self._process.pid)
+
     def close(self) -> None:
         """Tell it to end, and wait for it."""
+        self.wake()
         self._process.communicate(timeout=120)
 
     def _read(self) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -36,7 +35,6 @@ from models.bundle import find_bundle
 VERSIONS = {"best": ("rb@4", "sl@3"), "light": ("rb@3", "sl@2")}
 ENGINES = ("openvino", "tensorflow")
 SEED = 7
-IDLE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -193,7 +191,7 @@ def _turns(floor: BareEngine, contenders: Mapping[str, Contender], inputs: Input
             contender.wake()
             ran = contender.run(n)
             if n == 0:
-                contender.settings["idle"] = f"{_idle_share(contender):.1%} of a core"
+                contender.settings["idle"] = f"{contender.idle_share():.1%} of a core"
             contender.rest()
             after = floor.run("engine", count).seconds
             told = f"round {n}: {name}: {count / ran.seconds:.1f}/s, the floor {count / before:.1f} and"
@@ -204,13 +202,6 @@ def _turns(floor: BareEngine, contenders: Mapping[str, Contender], inputs: Input
                 turns.floor.append(after)
             before = after
     return turns
-
-
-def _idle_share(contender: Contender) -> float:
-    """What it takes of a core while it has nothing to do."""
-    before = contender.cpu_s()
-    time.sleep(IDLE_S)
-    return (contender.cpu_s() - before) / IDLE_S
 
 
 if __name__ == "__main__":

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from bench.backlog import streak_ids
 from bench.local_service import LocalService
 from bench.peers.told import CONFIG_VARIABLE, Told
-from bench.process_tree import continue_tree, cpu_seconds, peak_mib, process_tree, stop_tree
+from bench.process_tree import continue_tree, idle_share, peak_mib, process_tree, stop_tree
 from bench.scored_night import night_on_record, scored
 from bench.stages import Shares, told, typical
 
 Scores = NDArray[np.float64]
 FIRST_DAY = 700
 SERVERS = ("mongo", "redis")
+IDLE_S = 5.0
 WAKING_S = 8.0  # a worker tells every five seconds that it is there
 
 
@@ -47,8 +48,8 @@ class Contender(Protocol):
     def peak_mib(self) -> int:
         """Peak resident memory of its processes so far, added up."""
 
-    def cpu_s(self) -> float:
-        """Seconds of the processor that its processes have used so far."""
+    def idle_share(self) -> float:
+        """What it takes of a core while it has nothing to do."""
 
     def rest(self) -> None:
         """Take nothing of the processor until `wake`: while they wait, some look for work all the time."""
@@ -88,9 +89,9 @@ class Ours:
         """Of the service's programs, without the servers that others use as well."""
         return sum(peak_mib(pid) for root in self._roots() for pid in process_tree(root))
 
-    def cpu_s(self) -> float:
+    def idle_share(self) -> float:
         """Of the service's programs."""
-        return sum(cpu_seconds(pid) for root in self._roots() for pid in process_tree(root))
+        return idle_share(self._roots(), for_s=IDLE_S)
 
     def rest(self) -> None:
         """Stop the service's programs; the servers, which others use, go on."""
@@ -152,9 +153,9 @@ class Peer:
         """Of its processes as they were at the end of a run."""
         return self._peak_mib
 
-    def cpu_s(self) -> float:
+    def idle_share(self) -> float:
         """Of its processes."""
-        return sum(map(cpu_seconds, process_tree(self._process.pid)))
+        return idle_share([self._process.pid], for_s=IDLE_S)
 
     def rest(self) -> None:
         """Stop its processes."""

@@ -19,6 +19,8 @@ from tasks.submit_training import TrainingSubmitter
 from tasks.sweep import RecordSweeper
 from tests.worker.running_worker import Until, running_worker
 
+pytestmark = pytest.mark.timeout(480)  # several processes load TensorFlow, one after the other
+
 
 class Place:
     """A record, and how to submit a training to it and sweep it."""
@@ -38,6 +40,7 @@ class Place:
             "DA_TRAINING__VALIDATION_CUTOUTS": "16",
             "DA_TRAINING__TEST_CUTOUTS": "40",
             "DA_TRAINING__BENCHMARK_CUTOUTS": "40",
+            "DA_TRAINING__NICENESS": "0",  # else the other tests go first
             "DA_WATCHDOG__SILENT_S": "10",
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }

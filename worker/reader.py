@@ -49,7 +49,7 @@ _ReadFile = Callable[[int, Item], ReadItem]
 _Run = dict[int, ReadItem | Future[ReadItem]]  # by an item's index; what its pack did not give is on its way
 _Numbered = tuple[int, Future[ReadItem] | Future[_Run]]
 TOGETHER = 8
-"""Files that a thread reads in one go at most: to hand one over costs a fifth of what its decoding does."""
+"""Files that a thread reads in one go at most, for to hand one over alone has its cost."""
 
 
 class Reader:

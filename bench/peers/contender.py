@@ -99,7 +99,7 @@ class Ours:
             stop_tree(root)
 
     def wake(self) -> None:
-        """Continue them, and return when the worker has told that it is there."""
+        """Continue them, and give each the time to find its servers and to tell that it is there."""
         for root in self._roots():
             continue_tree(root)
         time.sleep(WAKING_S)

@@ -15,7 +15,7 @@ from storage.blobs import sha256_of
 from worker.packer import Packer
 from worker.readers import decode_limits, open_reader
 
-POLL_S = 0.5  # the record tells when a job ended; looking takes of the cores that score
+POLL_S = 2.0  # the record tells when a job ended; looking takes of the cores that score
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from core.errors import InvalidRequest
 from core.user import Role
 
 Event = Literal["matches", "jobs"]
 Channel = Literal["webhook", "mail"]
+CHANNELS: tuple[Channel, ...] = get_args(Channel)
 DeliveryState = Literal["pending", "delivered", "dead"]
 
 OWNERS: Role = "operator"

@@ -8,7 +8,7 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
-from core.subscription import Channel, Delivery, Subscription
+from core.subscription import CHANNELS, Channel, Delivery, Subscription
 from storage.database import Document, Mongo
 
 MOST_ENTRIES = 500
@@ -51,6 +51,11 @@ class DeliveryRepository:
         document = _new(to, [], 0.0)
         self._deliveries.insert_one(document)
         return _delivery(document)
+
+    def any_due(self) -> bool:
+        """Whether a message of any channel is due: one look, for who asks again and again."""
+        due = {"state": "pending", "channel": {"$in": CHANNELS}, "next_at": {"$lte": datetime.now(UTC)}}
+        return self._deliveries.find_one(due, {"_id": True}) is not None
 
     def claim(self, channel: Channel, *, but: Collection[str], lease_s: float) -> Delivery | None:
         """A message that is due, the oldest first, of none of these subscriptions; None when none is.

@@ -123,8 +123,11 @@ class JobRepository:
         """A job whose plan nobody works on, of the highest rank, to be planned until the lease runs out."""
         until = {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": int(lease_s * 1000)}}
         free = {"$or": [{"planner": None}, {"$expr": {"$lt": ["$planned_until", "$$NOW"]}}]}
+        unplanned = {"state": JobState.PLANNING, **free}
+        if self._jobs.find_one(unplanned, {"_id": True}) is None:
+            return None  # for a write of nothing, too, waits for the journal
         document = self._jobs.find_one_and_update(
-            {"state": JobState.PLANNING, **free},
+            unplanned,
             [{"$set": {"planner": {"$literal": planner}, "planned_until": until}}],
             sort=[("rank", -1), ("_id", 1)],
             return_document=ReturnDocument.AFTER,

@@ -113,7 +113,7 @@ class RecordSweeper:
                 self._record.jobs.finish(job)
 
 
-@app.task(name="sweep")  # type: ignore[untyped-decorator]
+@app.task(name="sweep", send_events=False)  # type: ignore[untyped-decorator]
 def sweep() -> None:
     """One round of the sweeper of this process."""
     context.sweeper().sweep()

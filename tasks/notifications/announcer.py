@@ -18,7 +18,7 @@ from storage.selection import bound_text, matching
 
 _log = logging.getLogger(__name__)
 AT_ONCE = 10  # shards, of 2,000 cutouts at most, which are held in memory
-IDLE_S = 1.0
+IDLE_S = 2.0
 LOOK_MS = 10_000
 TRIES = 3  # of a look that fails for one subscription, before the others go on without it
 _KEPT = ("night", "ra", "dec", "jd", "plausible")

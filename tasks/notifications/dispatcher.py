@@ -18,7 +18,7 @@ from tasks.notifications.webhook import Gone, send_webhook
 _log = logging.getLogger(__name__)
 AT_ONCE: dict[Channel, int] = {"webhook": 8, "mail": 2}
 """Threads of each way, so that mail and webhooks never wait for each other."""
-POLL_S = 0.5
+POLL_S = 1.0
 
 
 class Dispatcher:
@@ -50,6 +50,8 @@ class Dispatcher:
 
     def dispatch(self, submit: Callable[[Callable[[Delivery], None], Delivery], object]) -> int:
         """Hand what is due to threads, as many as are free; returns how many messages."""
+        if not self._record.deliveries.any_due():
+            return 0
         return sum(self._claimed(channel, submit) for channel in AT_ONCE)
 
     def _claimed(

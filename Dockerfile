@@ -1,5 +1,5 @@
 # The API, beat, Flower, and workers and trainers on CPUs.
-FROM python:3.11.14-slim-bookworm AS python
+FROM python:3.11.15-slim-bookworm AS python
 
 # The lock alone: while it does not change, neither does this layer.
 FROM python AS packages
@@ -16,7 +16,7 @@ RUN groupadd --gid 10001 streaks \
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/streaks
 COPY . .
-RUN python -m compileall -q .
+RUN chmod -R a+rX . && python -m compileall -q .
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -24,4 +24,4 @@ ENV PATH=/opt/venv/bin:$PATH \
     DA_STATE_DIR=/var/lib/streaks
 USER 10001:10001
 EXPOSE 8000
-CMD ["python", "-m", "uvicorn", "--factory", "api.main:create_app", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--no-proxy-headers", "--timeout-keep-alive", "120"]
+CMD ["python", "-m", "uvicorn", "--factory", "api.main:create_app", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--no-proxy-headers", "--timeout-keep-alive", "120", "--timeout-graceful-shutdown", "20"]

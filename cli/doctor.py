@@ -24,12 +24,15 @@ LOG_BYTES_READ = 200_000
 SIGNS_OF_TROUBLE = ("Traceback", "ERROR", "CRITICAL", '"s":"E"', '"s":"F"', " ended (", "can't be started")
 
 
+IN_A_CONTAINER = Finding("installation", True, "an image: what it holds is fixed as it is built")
+
+
 def examine(root: Path = ROOT, *, all_blobs: bool = False) -> list[Finding]:
     """Everything that can be found out without starting anything.
 
     Of the bytes of cutouts a sample is read, or `all_blobs`.
     """
-    findings = [*_machine(root), *_installation(root)]
+    findings = [*_machine(root), *_installation(root)] if (root / "streaks").exists() else [IN_A_CONTAINER]
     try:
         settings = load_settings()
     except Misconfigured as error:
@@ -44,7 +47,7 @@ def examine(root: Path = ROOT, *, all_blobs: bool = False) -> list[Finding]:
         record = record_file.running()
     except Misconfigured as error:
         return [*findings, Finding("state folder", False, str(error), "correct DA_STATE_DIR")]
-    findings += _secrets(settings)
+    findings += _secrets(settings, mounted=IN_A_CONTAINER in findings)
     findings += examine_disks(settings)
     findings += _servers(settings, record, all_blobs=all_blobs)
     findings += _ports(settings, record)
@@ -73,7 +76,7 @@ def _installation(root: Path) -> Iterator[Finding]:
         yield Finding("requirements", False, "requirements.txt is not installed as locked", cure)
 
 
-def _secrets(settings: Settings) -> Iterator[Finding]:
+def _secrets(settings: Settings, *, mounted: bool = False) -> Iterator[Finding]:
     given = given_secrets(settings)
     for path in (given, secrets_path(settings.state_dir.absolute())):
         if path is None or (path is not given and not path.exists()):
@@ -85,7 +88,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
             yield Finding("secrets", False, str(error), cure)
             continue
         mode = path.stat().st_mode & 0o777
-        private = mode & 0o077 == 0
+        private = mode & (0o022 if mounted else 0o077) == 0  # its host's folder keeps a mounted one to itself
         yield Finding("secrets", private, f"{path} has mode {mode:04o}", f"chmod 600 '{path}'")
 
 

@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     _add_train(verbs)
     evaluate = verbs.add_parser("evaluate", help="figures of a bundle on cutouts whose truth is known")
-    evaluate.add_argument("model", help="a shipped version, as rb@1, or a bundle's folder")
+    evaluate.add_argument("model", help="a shipped version, as rb@4, or a bundle's folder")
     evaluate.add_argument(
         "dataset", metavar="DATASET", help="a preset, a folder with its truth.csv, or with one for each class"
     )
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("pictures", type=Path, help=".npy, (n, 144, 144, 1) uint8, as a recipe makes them")
     score.add_argument("models", nargs="+", metavar="MODEL", help="shipped versions, or bundles' folders")
     check = verbs.add_parser("check", help="whether a bundle's weights are those of its architecture")
-    check.add_argument("model", help="a shipped version, as rb@1, or a bundle's folder")
+    check.add_argument("model", help="a shipped version, as rb@4, or a bundle's folder")
     _add_exchange(verbs)
     return parser
 
@@ -101,7 +101,7 @@ def _add_exchange(verbs: Any) -> None:
     frozen.add_argument("model", help="a shipped version, as rb@3, or a bundle's folder")
     frozen.add_argument("--out", type=Path, required=True, help="the graph's file, as rb-3.pb")
     export = verbs.add_parser("export", help="write a bundle in a format that others read")
-    export.add_argument("model", help="a shipped version, as rb@1, or a bundle's folder")
+    export.add_argument("model", help="a shipped version, as rb@4, or a bundle's folder")
     export.add_argument("--form", choices=("keras", "savedmodel", "onnx"), required=True)
     export.add_argument("--out", type=Path, required=True, help="the folder to write into")
 

@@ -88,10 +88,11 @@ def service_programs(place: Place, secrets: Secrets) -> list[Program]:
 def api_command(host: str, port: int, *options: str) -> tuple[str, ...]:
     """The command line of an API that listens there.
 
-    It keeps a connection longer than proxies do (90 s): one closed just when a request comes fails it.
+    It keeps a connection longer than proxies do (90 s): one closed just when a request comes fails it. Open
+    answers have five seconds when it is to end: who follows a job would hold it for hours.
     """
     listen = ("--host", host, "--port", str(port), "--no-access-log", "--no-proxy-headers")
-    options = ("--timeout-keep-alive", "120", *options)
+    options = ("--timeout-keep-alive", "120", "--timeout-graceful-shutdown", "5", *options)
     return _python("uvicorn", "--factory", "api.main:create_app", *listen, *options)
 
 

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add which cutouts, by which versions, and how it shares the workers."""
     parser.add_argument("filter", nargs="?", default="", metavar="FILTER", help="as 'rb < 0.5 and rb > 0.1'")
     parser.add_argument("--nights", default="", metavar="20180927,…", help="of these nights only")
-    parser.add_argument("--models", metavar="rb@2,sl@1", default="", help="default: those in production")
+    parser.add_argument("--models", metavar="rb@4,sl@3", default="", help="default: those in production")
     parser.add_argument("--all", action="store_true", help="also those that all these versions have scored")
     parser.add_argument("--instrument", metavar="NAME", help="whose cutouts; ztf by default")
     parser.add_argument("--rank", type=int, help="jobs of a higher rank are worked on first (0)")

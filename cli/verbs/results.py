@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = export.add_mutually_exclusive_group()
     what.add_argument("--job", metavar="ID", help="every item of a job")
     what.add_argument("--filter", metavar="FILTER", default="", help="as 'night = 20180301 and rb >= 0.5'")
-    export.add_argument("--models", metavar="rb@2,sl@1", default="", help="default: those in production")
+    export.add_argument("--models", metavar="rb@4,sl@3", default="", help="default: those in production")
     export.add_argument("--format", choices=FORMS, default="csv")
     export.add_argument(
         "-o", "--out", metavar="FILE", default=STDOUT, help="written once it is whole; - is standard output"

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the paths and how to score them."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, zips, globs, or URLs")
     parser.add_argument("--wait", action="store_true", help="wait for the scores and print them")
-    parser.add_argument("--models", metavar="rb@1,sl@1", default="", help="default: those in production")
+    parser.add_argument("--models", metavar="rb@4,sl@3", default="", help="default: those in production")
     parser.add_argument("--priority", choices=("live", "bulk"), help="default: by the number of cutouts")
     parser.add_argument(
         "--cascade", type=float, metavar="0.1", help="sl only where rb is that or above; 0 for everywhere"

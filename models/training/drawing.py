@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 RECIPE = "deepstreaks-1"
 PART = 400
 """Cutouts that a process draws at a time; fewer than four parts are drawn in this one."""
+MOST_PROCESSES = 16  # each takes 0.1 GB
 
 Wanted = Sequence[tuple[Kind, int]]
 Part = tuple[NDArray[np.uint8], list[Truth]]
@@ -34,7 +35,7 @@ Part = tuple[NDArray[np.uint8], list[Truth]]
 def drawn(wanted: Wanted) -> Generator[Part, None, None]:
     """Images, (n, 144, 144, 1) uint8, and truths of the wanted kinds and seeds, in parts, in their order."""
     parts = [wanted[start : start + PART] for start in range(0, len(wanted), PART)]
-    processes = min(len(os.sched_getaffinity(0)), len(parts))
+    processes = min(len(os.sched_getaffinity(0)), len(parts), MOST_PROCESSES)
     if processes < 2 or len(parts) < 4:
         yield from map(_draw, parts)
         return
@@ -55,11 +56,12 @@ def drawn(wanted: Wanted) -> Generator[Part, None, None]:
 
 
 class _Program(subprocess.Popen[bytes]):
-    """This module as a program; leaving its context ends it."""
+    """This module as a program, of one thread; leaving its context ends it."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", "models.training.drawing"]
-        super().__init__(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # else one for each core, in each process
+        super().__init__(command, cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def __exit__(self, *details: object) -> None:
         self.kill()

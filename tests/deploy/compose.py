@@ -77,6 +77,11 @@ class Composed:
         hosts = read_compose(HOSTS, SHIPPED="light", PRIVATE_ADDRESS="127.0.0.1")
         self.compose["services"] |= hosts["services"]
         self.compose["services"]["gpu-host"] = read_compose(GPU_HOST)["services"]["worker-gpu0"]
+        self._dockerfiles = {
+            service["image"]: service["build"]["dockerfile"]
+            for service in self.compose["services"].values()
+            if "build" in service
+        }
         self.ports = {port: free_port() for port in PORTS.values()}
         self.ports[PORTS["api-hosts"]] = _three_free_ports()
         self.metrics = {name: free_port() for name in ("worker", "trainer", "beat", "gateway", "gpu-host")}
@@ -175,7 +180,8 @@ class Composed:
     def environment(self, name: str) -> dict[str, str]:
         """What the image and the file set; nothing of this process's own but where programs are."""
         service = self.compose["services"][name]
-        set_by_image = image_environment(ROOT / service.get("build", {}).get("dockerfile", "Dockerfile"))
+        dockerfile = self._dockerfiles.get(service["image"])  # none: an image of others
+        set_by_image = image_environment(ROOT / dockerfile) if dockerfile else {}
         given = {**set_by_image, **service.get("environment", {})}
         path = os.pathsep.join((str(Path(sys.executable).parent), str(self._programs), "/usr/bin", "/bin"))
         return {"PATH": path, **{key: self._local(name, value) for key, value in given.items()}}

@@ -104,6 +104,17 @@ def test_the_build_context_is_small_and_holds_no_secret_and_no_test() -> None:
     )
 
 
+@pytest.mark.parametrize("file", [file for file in STANDING if file != HOSTS], ids=lambda file: file.name)
+def test_an_image_of_ours_is_built_by_one_service_that_runs_wherever_it_is_used(file: Path) -> None:
+    compose = read_compose(file)["services"]
+    builders = {service["image"]: service for service in compose.values() if "build" in service}
+    assert len(builders) == sum("build" in service for service in compose.values())
+    for name, service in compose.items():
+        if service["image"].startswith(OURS):
+            profiles = builders[service["image"]].get("profiles")
+            assert profiles is None or set(service["profiles"]) <= set(profiles), name
+
+
 @pytest.mark.parametrize(("name", "service"), SERVICES, ids=[name for name, _ in SERVICES])
 def test_every_service_is_held_in(name: str, service: dict[str, Any]) -> None:
     assert service["user"].partition(":")[0].isdecimal()

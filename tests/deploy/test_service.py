@@ -352,6 +352,7 @@ def test_each_process_ends_by_itself_within_its_grace(composed: Composed) -> Non
 
 def test_the_operator_backs_up_migrates_and_restores(composed: Composed) -> None:
     for words in (
+        ("doctor",),
         ("backup", "/tmp/backup"),
         ("migrate",),
         ("restore", "/tmp/backup", "--replace"),

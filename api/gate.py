@@ -1,5 +1,6 @@
 """The gate before every route: who asks, how much they may send, and what each answer carries."""
 
+import asyncio
 import re
 
 from anyio.to_thread import run_sync
@@ -13,12 +14,15 @@ from api.credentials import credentials_of
 from api.origin import refuse_foreign
 from api.services import Services
 from api.web.assets import ASSETS
-from core.errors import InvalidRequest, TooLarge
+from core.errors import InvalidRequest, TooLarge, Unavailable
 from core.metrics_server import may_read_metrics
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/auth", "/login"})
 METRICS = "/metrics"
 OPEN_TO_GUESTS = "/v1/blobs/"  # an invited host speaks to MongoDB and Redis itself
+_ENDING = (
+    "the service is ending; a submission may not have been accepted: repeat it with the same Idempotency-Key"
+)
 _LENGTH = re.compile(r"[0-9]{1,19}")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -32,7 +36,8 @@ class Gate:
     """ASGI middleware. Every path but the open ones and the pages' assets needs a token or a session, also
     those that do not exist. What was made by another site's page changes nothing.
 
-    A body is refused by its stated length before it is read, and while it is read where it states none.
+    A body is refused by its stated length before it is read, and while it is read where it states none. What
+    has no answer when the server ends is told to come again.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -48,10 +53,11 @@ class Gate:
             limit = await _admit(scope)
             _refuse_length(Headers(scope=scope), limit)
             await self._app(scope, _counted(receive, limit), answer.send)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             if answer.started:
                 raise
-            await answer_to(error, scope)(scope, receive, answer.send)
+            told = Unavailable(_ENDING) if isinstance(error, asyncio.CancelledError) else error
+            await answer_to(told, scope)(scope, receive, answer.send)
 
 
 class _Answer:

@@ -3,11 +3,10 @@
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from anyio.to_thread import run_sync
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from core.errors import InvalidRequest
@@ -19,7 +18,7 @@ async def spooled(request: Request, folder: Path) -> AsyncIterator[BinaryIO]:
 
     Raises InvalidRequest for a body that ends before its stated length.
     """
-    with await run_sync(partial(tempfile.TemporaryFile, dir=folder)) as file:  # a busy disk lets it wait
+    with await run_in_threadpool(lambda: tempfile.TemporaryFile(dir=folder)) as file:  # a disk may be busy
         try:
             async for chunk in request.stream():
                 file.write(chunk)  # into the page cache: not worth a thread per chunk

@@ -32,7 +32,8 @@ def examine(root: Path = ROOT, *, all_blobs: bool = False) -> list[Finding]:
 
     Of the bytes of cutouts a sample is read, or `all_blobs`.
     """
-    findings = [*_machine(root), *_installation(root)] if (root / "streaks").exists() else [IN_A_CONTAINER]
+    in_container = not (root / "streaks").exists()  # an image leaves it out
+    findings = [IN_A_CONTAINER] if in_container else [*_machine(root), *_installation(root)]
     try:
         settings = load_settings()
     except Misconfigured as error:
@@ -47,11 +48,11 @@ def examine(root: Path = ROOT, *, all_blobs: bool = False) -> list[Finding]:
         record = record_file.running()
     except Misconfigured as error:
         return [*findings, Finding("state folder", False, str(error), "correct DA_STATE_DIR")]
-    findings += _secrets(settings, mounted=IN_A_CONTAINER in findings)
+    findings += _secrets(settings, mounted=in_container)
     findings += examine_disks(settings)
     findings += _servers(settings, record, all_blobs=all_blobs)
     findings += _ports(settings, record)
-    findings += _service(record_file, record)
+    findings += [] if in_container else _service(record_file, record)
     findings += _logs(state_dir / "logs")
     return findings
 
@@ -89,7 +90,8 @@ def _secrets(settings: Settings, *, mounted: bool = False) -> Iterator[Finding]:
             continue
         mode = path.stat().st_mode & 0o777
         private = mode & (0o022 if mounted else 0o077) == 0  # its host's folder keeps a mounted one to itself
-        yield Finding("secrets", private, f"{path} has mode {mode:04o}", f"chmod 600 '{path}'")
+        cure = "python3 deploy/make_secrets.py, on the host" if mounted else f"chmod 600 '{path}'"
+        yield Finding("secrets", private, f"{path} has mode {mode:04o}", cure)
 
 
 def _servers(settings: Settings, record: ServiceRecord | None, *, all_blobs: bool) -> Iterator[Finding]:

@@ -44,7 +44,8 @@ class ImageArchive:
 
     Parameters
     ----------
-    file : seekable; read where it is, never unpacked to disk, and left open.
+    file : seekable; read where it is, never unpacked to disk, and left open. Where it is closed
+        while it is read, that raises ValueError and is no damage.
     limits : of a member's size, all members' size, their ratio and their number.
 
     Raises InvalidRequest for what is not a zip, TooLarge for too many members, and Unsafe for names that lead
@@ -52,7 +53,7 @@ class ImageArchive:
     """
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
-        self._limits = limits
+        self._file, self._limits = file, limits
         self._unpacked = 0
         try:
             self._zip = zipfile.ZipFile(_CountingFile(file, limits.cutouts_per_job))
@@ -96,7 +97,7 @@ class ImageArchive:
                     if len(data) > largest:
                         return _rejected(info, "too_large", f"over {largest} bytes, which are allowed")
         except (*DAMAGE, OSError) as error:
-            if not is_damage(error):
+            if self._file.closed or not is_damage(error):
                 raise
             return _rejected(info, "damaged", f"{error}; expected a whole member of the archive")
         return Member(info.filename, bytes(data))

@@ -52,7 +52,9 @@ def look(sha256: Sha256, services: ServicesOf, _: BlobUser) -> Response:
 @router.put("/{sha256}", status_code=204)
 async def write(sha256: Sha256, request: Request, services: ServicesOf, _: BlobUser) -> None:
     """Store bytes, in parts; they are safe from a power cut when the answer comes. Again changes nothing."""
-    with tempfile.NamedTemporaryFile(dir=services.spool_dir) as file:
+    folder = services.spool_dir
+    # A busy disk lets it wait, and all others must not.
+    with await run_in_threadpool(lambda: tempfile.NamedTemporaryFile(dir=folder)) as file:
         digest = hashlib.sha256()
         try:
             async for chunk in request.stream():

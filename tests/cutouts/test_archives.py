@@ -32,6 +32,15 @@ def images(data: bytes, limits: Limits = LIMITS) -> list[Member]:
     return list(ImageArchive(io.BytesIO(data), limits))
 
 
+def test_an_archive_that_is_closed_while_it_is_read_has_no_damaged_members() -> None:
+    file = io.BytesIO(zipped([("a.jpg", jpeg(1)), ("b.jpg", jpeg(2))]))
+    members = iter(ImageArchive(file, LIMITS))
+    assert next(members).data == jpeg(1)
+    file.close()
+    with pytest.raises(ValueError, match="closed file"):
+        next(members)
+
+
 def test_images_come_out_in_order_and_the_rest_is_named() -> None:
     data = zipped(
         [

@@ -359,6 +359,7 @@ def test_the_operator_backs_up_migrates_and_restores(composed: Composed) -> None
     ):
         done = composed.by_hand("operator", *words)
         assert done.returncode == 0, done.stdout
+        assert "./streaks" not in done.stdout  # which an image has not
 
 
 def test_a_rotated_password_is_refused_until_it_is_taken_over(composed: Composed) -> None:

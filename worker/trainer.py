@@ -4,6 +4,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,8 @@ class JobTrainer:
         """
         if not self._record.trainings.is_claimable(job):
             return
-        import models.training.candidate  # noqa: F401
-
+        with suppress(Exception):  # the try fails of the same, is told and counts
+            import models.training.candidate  # noqa: F401
         lease = self._record.trainings.claim(job, worker=self._worker)
         if lease is None:
             return

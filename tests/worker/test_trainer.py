@@ -147,6 +147,18 @@ def test_tensorflow_is_loaded_before_a_training_is_claimed_and_for_no_other_mess
     assert done.stdout.splitlines() == ["nobody's: False", "t1: claimed, tensorflow loaded: True"]
 
 
+def test_a_host_that_can_not_load_what_trains_says_so_and_fails_the_job_after_its_tries(
+    record: Record, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "models.training.candidate", None)
+    job = accept(record, REQUEST)
+    for _ in range(4):
+        trainer(record, settings).train(job)
+    told = failure_of(record, job)
+    assert "3 tries ended without an epoch" in told
+    assert "models.training.candidate" in told
+
+
 def test_messages_that_are_doubled_late_or_wrong_change_nothing(record: Record, settings: Settings) -> None:
     job = accept(record, REQUEST)
     lease = record.trainings.claim(job, worker="other")

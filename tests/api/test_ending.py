@@ -2,6 +2,7 @@
 
 import http.client
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.api.events import events_of
@@ -13,8 +14,11 @@ GRACE_S = 10.0  # of the supervisor, before it kills
 
 def writes_in(folder: Path, pid: int) -> bool:
     """Whether a process has a file open there, also one without a name."""
-    files = Path(f"/proc/{pid}/fd")
-    return any(folder in file.readlink().parents for file in files.iterdir())
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if folder in file.readlink().parents:
+                return True
+    return False
 
 
 def test_who_follows_a_job_does_not_hold_an_api_that_is_to_end(

@@ -109,7 +109,7 @@ class LiveShards:
         """Cutouts of one batch, by how long they took lately."""
         if not self._each_s:
             return self._batch
-        return min(self._batch, max(1, int(TOGETHER_S / self._each_s)))
+        return int(min(self._batch, max(1.0, TOGETHER_S / self._each_s)))
 
     def _note(self, took_s: float, cutouts: int) -> None:
         each_s = took_s / max(1, cutouts)

@@ -1,5 +1,6 @@
 """Live shards that wait at the same time: scored in one batch, and nobody suffers for another's cutout."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -86,7 +87,9 @@ class Live:
 
 
 @pytest.fixture
-def live(record: Record, settings: Settings) -> Live:
+def live(record: Record, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Live:
+    """Batches depend on how long cutouts took lately, and here on nothing that a busy machine decides."""
+    monkeypatch.setattr("worker.live.TOGETHER_S", math.inf)
     register(record, *VERSIONS)
     return Live(record, settings)
 
@@ -116,6 +119,17 @@ def test_who_is_alone_waits_for_nobody_and_more_than_a_batch_comes_in_two(live: 
         live.submit(seed)
     live.run()
     assert live.engine.batches == [1, BATCH, 2]
+    assert all(live.finished())
+
+
+def test_what_takes_too_long_together_comes_one_by_one(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    live.submit(0)
+    live.run()
+    monkeypatch.setattr("worker.live.TOGETHER_S", 0.0)
+    for seed in (1, 2, 3):
+        live.submit(seed)
+    live.run()
+    assert live.engine.batches == [1, 1, 1, 1]
     assert all(live.finished())
 
 

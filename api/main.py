@@ -1,4 +1,7 @@
-"""The app: `uvicorn --factory api.main:create_app --no-proxy-headers`; the settings name proxies."""
+"""The app: `uvicorn --factory api.main:create_app --http api.bounded_http:BoundedHttp --no-proxy-headers`.
+
+The settings name proxies.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +13,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from api.answers import install_answers
 from api.description import described
 from api.gate import Gate
+from api.job_shortcut import JobShortcut
 from api.metrics import Metrics, metrics_registry, metrics_router
 from api.routes import (
     ades,
@@ -72,10 +76,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looked for in each request
     )
     app.state.settings = settings
     registry = metrics_registry()
     install_answers(app)
+    app.add_middleware(JobShortcut)
     app.add_middleware(Gate)
     app.add_middleware(ReadableStartup)
     if settings.proxies:

@@ -93,7 +93,8 @@ def api_command(host: str, port: int, *options: str) -> tuple[str, ...]:
     """
     listen = ("--host", host, "--port", str(port), "--no-access-log", "--no-proxy-headers")
     options = ("--timeout-keep-alive", "120", "--timeout-graceful-shutdown", "5", *options)
-    return _python("uvicorn", "--factory", "api.main:create_app", *listen, *options)
+    server = ("--http", "api.bounded_http:BoundedHttp", "--loop", "uvloop")
+    return _python("uvicorn", "--factory", "api.main:create_app", *server, *listen, *options)
 
 
 def scoring_programs(

@@ -91,11 +91,11 @@ def test_services_refuse_a_database_of_another_release(
 
 def test_metrics_are_for_users_and_count_made_up_paths_and_methods_under_none(api: ApiServer) -> None:
     assert requests.get(f"{api.url}/metrics", timeout=30).status_code == 401
-    assert requests.request("BREW", f"{api.url}/v1/jobs", timeout=30).status_code in (401, 405)
+    assert requests.request("PROPFIND", f"{api.url}/v1/jobs", timeout=30).status_code in (401, 405)
     assert api.ask("GET", "/v1/made-up-4711").status_code == 404
     told = api.ask("GET", "/metrics")
     assert told.status_code == 200
     assert 'streaks_http_answers_total{method="GET",route="none",status="404"}' in told.text
-    assert "BREW" not in told.text
+    assert "PROPFIND" not in told.text
     assert "made-up" not in told.text
     assert "process_resident_memory_bytes" in told.text

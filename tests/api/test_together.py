@@ -4,12 +4,13 @@ The questions are asked in a loop of another thread: a browser of another test m
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from api.together import LOOKS_AT_ONCE, Together
+from api.together import EVERY_S, LOOKS_AT_ONCE, Together
 
 
 def test_those_who_ask_at_once_share_looks_and_each_has_its_own_answer() -> None:
@@ -71,3 +72,38 @@ def test_who_asks_during_a_look_is_answered_by_a_later_one() -> None:
 
     with start_blocking_portal() as elsewhere:
         assert elsewhere.call(ask) == (1, 2)
+
+
+def test_who_comes_after_a_while_waits_for_nothing_and_who_comes_soon_after_for_the_next_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.together.EVERY_S", 3600.0)
+
+    async def ask() -> int:
+        together = Together[int, int](lambda keys: dict.fromkeys(keys, 7))
+        first = await asyncio.wait_for(together.ask(1), 20)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(together.ask(1), 0.2)
+        return first
+
+    with start_blocking_portal() as elsewhere:
+        assert elsewhere.call(ask) == 7
+
+
+def test_however_many_come_looks_begin_at_a_distance() -> None:
+    began: list[float] = []
+
+    def look(keys: Sequence[int]) -> Mapping[int, int | Exception]:
+        began.append(time.monotonic())
+        return dict.fromkeys(keys, 0)
+
+    async def ask() -> float:
+        together = Together[int, int](look)
+        start = time.monotonic()
+        for _ in range(20):
+            await asyncio.gather(*(together.ask(n) for n in range(5)))
+        return time.monotonic() - start
+
+    with start_blocking_portal() as elsewhere:
+        took_s = elsewhere.call(ask)
+    assert len(began) - 1 <= took_s / EVERY_S

@@ -1,0 +1,36 @@
+"""The short way to a job answers as its route does, and behind the same gate."""
+
+import requests
+
+from core.job import new_job_id
+from tests.api.server import ApiServer
+from tests.images import jpeg
+
+
+def test_a_job_is_shown_as_in_the_list(api: ApiServer) -> None:
+    answer = api.ask("POST", "/v1/jobs/score", files=[("files", ("4720.jpg", jpeg(4720)))])
+    path = f"/v1/jobs/{answer.json()['job']}"
+    shown = api.ask("GET", path)
+    assert shown.json() in api.ask("GET", "/v1/jobs").json()["jobs"]
+    assert shown.headers["Content-Type"] == "application/json"
+    assert shown.headers["X-Content-Type-Options"] == "nosniff"
+    assert api.ask("GET", path, params={"any": "query"}).json()["id"] == shown.json()["id"]
+    assert api.ask("DELETE", path).json()["state"] == "cancelled"
+    assert api.ask("GET", path).json()["state"] == "cancelled"
+
+
+def test_only_who_has_a_token_is_told(api: ApiServer) -> None:
+    path = f"/v1/jobs/{new_job_id()}"
+    assert requests.get(api.url + path, timeout=30).status_code == 401
+    assert api.ask("GET", path, token="of-nobody").status_code == 401
+    unknown = api.ask("GET", path)
+    assert unknown.status_code == 404
+    assert unknown.headers["Content-Type"] == "application/problem+json"
+    assert api.ask("PUT", path).status_code == 405
+    assert api.ask("GET", path + "/").status_code == 404
+
+
+def test_it_is_counted_as_its_route(api: ApiServer) -> None:
+    api.ask("GET", f"/v1/jobs/{new_job_id()}")
+    told = api.ask("GET", "/metrics").text
+    assert 'streaks_http_answers_total{method="GET",route="/v1/jobs/{job_id}",status="404"}' in told

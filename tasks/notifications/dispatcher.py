@@ -22,7 +22,8 @@ POLL_S = 1.0
 
 
 class Dispatcher:
-    """One subscriber's answer is waited for in a thread; others are served meanwhile.
+    """One subscriber's answer is waited for in a thread; others are served meanwhile. Who has answered makes
+    place at once for what is due next, and a pile for one subscriber is sent as fast as it answers.
 
     Whatever a receiver does, a message is sent again, later and later, until it answers with yes or its tries
     are used up. A try that is killed is made good when its lease is over, under the same id.
@@ -32,11 +33,13 @@ class Dispatcher:
         self._record, self._settings = record, settings
         self._busy: dict[str, Channel] = {}
         self._lock = threading.Lock()
+        self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
         """Send until told to stop; not at all where nothing is to be sent."""
         if not self._settings.notifications.send:
             return
+        self._stop = stop
         with ThreadPoolExecutor(sum(AT_ONCE.values()), thread_name_prefix="notify") as threads:
             while not stop.is_set():
                 try:
@@ -57,19 +60,32 @@ class Dispatcher:
     def _claimed(
         self, channel: Channel, submit: Callable[[Callable[[Delivery], None], Delivery], object]
     ) -> bool:
-        with self._lock:
-            busy = list(self._busy)
-            if sum(of == channel for of in self._busy.values()) >= AT_ONCE[channel]:
-                return False
-        delivery = self._record.deliveries.claim(
-            channel, but=busy, lease_s=self._settings.notifications.lease_s
-        )
+        delivery = self._next(channel)
         if delivery is None:
             return False
-        with self._lock:
-            self._busy[delivery.subscription] = channel
-        submit(self._send, delivery)
+        submit(self._send_on, delivery)
         return True
+
+    def _next(self, channel: Channel) -> Delivery | None:
+        """What is due on this way to who waits for none; None while all threads of the way are taken."""
+        with self._lock:  # two who look at once would send two messages to one subscriber
+            if sum(of == channel for of in self._busy.values()) >= AT_ONCE[channel]:
+                return None
+            lease_s = self._settings.notifications.lease_s
+            delivery = self._record.deliveries.claim(channel, but=list(self._busy), lease_s=lease_s)
+            if delivery is not None:
+                self._busy[delivery.subscription] = channel
+        return delivery
+
+    def _send_on(self, delivery: Delivery) -> None:
+        """Send it, and then what is due on the same way, for as long as there is any."""
+        due: Delivery | None = delivery
+        try:
+            while due is not None:
+                self._send(due)
+                due = None if self._stop.is_set() else self._next(delivery.channel)
+        except PyMongoError as error:
+            _log.warning("not sent on, looking again soon: %s", type(error).__name__)
 
     def _send(self, delivery: Delivery) -> None:
         try:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,37 @@ def test_a_receiver_that_never_answers_holds_up_nobody(told: Settings, record: R
     dead = next(one for one in record.deliveries.latest("dead0", limit=10) if one.state == "dead")
     assert "no whole answer within 1 s" in str(dead.last_error)
     assert dead.attempts == 3
+
+
+def test_a_pile_is_sent_as_fast_as_it_is_taken_and_never_two_at_once_to_one(
+    told: Settings, record: Record, web: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, each = ("first", "second", "third"), 5
+    going: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+
+    def slowly(name: str) -> int:
+        going[name] += 1
+        most[name] = max(most[name], going[name])
+        time.sleep(0.05)
+        going[name] -= 1
+        return 200
+
+    for name in names:
+        web.answers[f"/{name}"] = partial(slowly, name)
+        subscription = subscribe(record, f"{web.url}/{name}", name)
+        for _ in range(each):
+            record.deliveries.add_trial(subscription)
+    monkeypatch.setattr("tasks.notifications.dispatcher.POLL_S", 3600.0)
+    stop = threading.Event()
+    thread = threading.Thread(target=Dispatcher(record, told).run, args=[stop])
+    thread.start()
+    try:
+        wait_for(lambda: all(states(record, name)["delivered"] == each for name in names))
+    finally:
+        stop.set()
+        thread.join()
+    assert most == dict.fromkeys(names, 1)
 
 
 def test_a_failure_is_tried_again_with_the_same_message_until_it_is_taken(

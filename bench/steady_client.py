@@ -59,7 +59,8 @@ class SteadyClient:
             if request is not None:
                 try:
                     streams = streams or await asyncio.open_connection(*self._address)
-                    body = await asyncio.wait_for(self._exchange(request, *streams), TIMEOUT_S)
+                    async with asyncio.timeout(TIMEOUT_S):  # wait_for would make a task of each
+                        body = await self._exchange(request, *streams)
                     self.answers.took_s.append(time.monotonic() - due)
                     self._told(body)
                 except (OSError, ValueError, EOFError, TimeoutError) as error:

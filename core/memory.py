@@ -6,8 +6,9 @@ import sys
 
 _M_ARENA_MAX = -8  # <malloc.h>
 ARENAS = 1
-THRESHOLDS = (700, 5, 3)
-"""So old objects are looked through after some 10,000 new ones."""
+THRESHOLDS = (2000, 3, 1)
+"""So old objects are looked through after some 16,000 new ones, and young ones not while a few dozen requests
+are under way: these come and go by thousands, and looking in between finds nothing."""
 
 
 def bound_arenas() -> None:

@@ -1,12 +1,13 @@
 # The API, beat, Flower, and workers and trainers on CPUs.
 FROM python:3.11.15-slim-bookworm AS python
 
-# The lock alone: while it does not change, neither does this layer.
+# The locks alone: while they do not change, neither does this layer.
 FROM python AS packages
-COPY requirements.txt /tmp/requirements.txt
+COPY requirements.txt requirements/build.txt /tmp/
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv \
- && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes \
-      --requirement /tmp/requirements.txt
+ && /opt/venv/bin/pip install --no-deps --require-hashes --requirement /tmp/build.txt \
+ && /opt/venv/bin/pip install --no-deps --require-hashes --no-build-isolation --requirement /tmp/requirements.txt
 
 FROM python
 RUN groupadd --gid 10001 streaks \

@@ -19,6 +19,8 @@ from typing import IO
 
 HEARTBEAT_S = 20.0
 LOCKS = {"run": ("requirements.txt",), "test": ("requirements-dev.txt", "requirements.txt")}
+BUILDERS = "requirements/build.txt"
+"""What builds the packages that come as source; pip by itself would fetch the newest, whatever it is."""
 
 
 def stamp_path(root: Path, lock: str) -> Path:
@@ -53,7 +55,7 @@ def install(root: Path, purpose: str) -> int:
             stamp_path(root, lock).unlink(missing_ok=True)
         began = time.monotonic()
         _say(f"installing {locks[0]} into .venv (about 600 MB to fetch; 2 to 10 minutes, once)")
-        if not (_make_environment(root) and _pip_install(root, locks[0])):
+        if not (_make_environment(root) and all(_pip_install(root, lock) for lock in (BUILDERS, locks[0]))):
             return 1
         for lock in locks:
             stamp_path(root, lock).write_text(digest(root, lock) + "\n", "ascii")
@@ -110,13 +112,13 @@ def _pip_install(root: Path, lock: str) -> bool:
     command = [
         str(root / ".venv" / "bin" / "python"),
         *("-m", "pip", "install", "--require-hashes", "--no-deps"),  # the lock is complete
-        *("--no-input", "--disable-pip-version-check"),
+        *("--no-build-isolation", "--no-input", "--disable-pip-version-check"),
         *("--progress-bar", "off", "-r", str(root / lock)),
     ]
     lines: list[str] = []
     _mark(root).touch()
     with (
-        log.open("w", encoding="utf-8") as file,
+        log.open("w" if lock == BUILDERS else "a", encoding="utf-8") as file,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip,
     ):
         assert pip.stdout is not None  # noqa: S101

@@ -1,12 +1,15 @@
 """Real environments and real pip, with a lock that needs nothing from anywhere."""
 
+import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from cli.install import install, is_installed
+from cli.install import BUILDERS, LOCKS, install, is_installed
 
 SCRIPT = Path(__file__).resolve().parents[2] / "cli" / "install.py"
 
@@ -14,8 +17,9 @@ SCRIPT = Path(__file__).resolve().parents[2] / "cli" / "install.py"
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     root = tmp_path / "a tree"
-    (root / "cli").mkdir(parents=True)
-    for lock in ("requirements.txt", "requirements-dev.txt"):
+    for room in ("cli", "requirements"):
+        (root / room).mkdir(parents=True)
+    for lock in ("requirements.txt", "requirements-dev.txt", BUILDERS):
         (root / lock).write_text(f"# {lock}: nothing\n")
     (root / "cli" / "install.py").write_bytes(SCRIPT.read_bytes())
     return root
@@ -77,3 +81,27 @@ def test_two_at_once_install_once(root: Path) -> None:
     said = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert "".join(said).count("installing requirements.txt") == 1
+
+
+def test_what_builds_is_what_the_locks_hold() -> None:
+    tree = SCRIPT.parents[1]
+    (builder,) = (line for line in (tree / BUILDERS).read_text("ascii").splitlines() if "==" in line)
+    for lock in (*LOCKS["test"], "requirements-gpu.txt"):
+        assert builder in (tree / lock).read_text("ascii").splitlines(), lock
+
+
+def test_nothing_is_fetched_to_build_what_comes_as_source(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_environment(root)
+    source = root / "source"
+    source.mkdir()
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["not-locked"]\nbuild-backend = "none_such"\n'
+    )
+    archive = shutil.make_archive(str(root / "one-1"), "gztar", root, "source")
+    hashed = hashlib.sha256(Path(archive).read_bytes()).hexdigest()
+    (root / "requirements.txt").write_text(f"one @ file://{quote(archive)} --hash=sha256:{hashed}\n")
+    assert install(root, "run") == 1
+    told = capsys.readouterr().err
+    assert ("none_such" in told, "not-locked" in told) == (True, False)

@@ -22,8 +22,9 @@ def tree(tmp_path: Path) -> Path:
     shutil.copy2(ROOT / "streaks", tree)
     for room in ("cli", "core"):
         shutil.copytree(ROOT / room, tree / room, ignore=shutil.ignore_patterns("__pycache__"))
-    for lock in ("requirements.txt", "requirements-dev.txt"):
-        (tree / lock).write_text(f"{lock}\n")
+    (tree / "requirements").mkdir()
+    for lock in ("requirements.txt", "requirements-dev.txt", "requirements/build.txt"):
+        (tree / lock).write_text(f"# {lock}\n")
     return tree
 
 

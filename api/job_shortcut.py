@@ -7,8 +7,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.routes import jobs
 from api.services import Services
+from core.job import JOB_ID
 
-_JOB = re.compile(r"/v1/jobs/([0-9a-f]{21})")
+_JOB = re.compile(f"/v1/jobs/({JOB_ID})")
 
 
 class JobShortcut:

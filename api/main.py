@@ -1,4 +1,4 @@
-"""The app: `uvicorn --factory api.main:create_app --http api.bounded_http:BoundedHttp --no-proxy-headers`.
+"""The app: `uvicorn --factory api.main:create_app --http h11 --loop uvloop --no-proxy-headers`.
 
 The settings name proxies.
 """

@@ -13,16 +13,17 @@ _V = TypeVar("_V")
 
 LOOKS_AT_ONCE = 2
 KEYS_AT_ONCE = 500
-EVERY_S = 0.025
-"""From the beginning of one look to that of the next: who comes after a while waits for nothing, and those
-who come by hundreds cost forty looks a second."""
+EVERY_S = 0.04
+"""From the beginning of a look that several had asked for to that of the next."""
+_SHORTEST_S = 0.001  # the step of uvloop's clock
 
 
 class Together(Generic[_K, _V]):
     """Answers each key from a look at the record that began after it was asked. Belongs to one event loop.
 
     While looks are under way, keys gather, and the next look takes all of them, each once. So nobody is told
-    what was true before they asked, and a thousand who ask in a second cost some dozens of looks.
+    what was true before they asked. Where several ask at once, looks keep a distance: a thousand who ask in a
+    second cost 25 looks, and each waits up to 40 ms. Who asks alone, even again and again, waits for nothing.
 
     Parameters
     ----------
@@ -37,11 +38,13 @@ class Together(Generic[_K, _V]):
     ) -> None:
         self._look, self._limiter = look, limiter
         self._waiting: dict[_K, asyncio.Future[_V | Exception]] = {}
+        self._askers = 0
         self._next_at = -math.inf
         self._looking: set[asyncio.Task[None]] = set()
 
     async def ask(self, key: _K) -> _V:
         """The value of a key; raises what the look has for it, or what it raised itself."""
+        self._askers += 1
         found = self._waiting.get(key)
         if found is None:
             found = self._waiting[key] = asyncio.get_running_loop().create_future()
@@ -58,9 +61,10 @@ class Together(Generic[_K, _V]):
         try:
             while self._waiting:
                 if (early_s := self._next_at - now()) > 0:
-                    await asyncio.sleep(early_s)
+                    await asyncio.sleep(max(early_s, _SHORTEST_S))
                     continue  # the other look may have taken them
-                self._next_at = now() + EVERY_S
+                self._next_at = now() + EVERY_S if self._askers > 1 else -math.inf
+                self._askers = 0
                 keys = list(self._waiting)[:KEYS_AT_ONCE]
                 asked = {key: self._waiting.pop(key) for key in keys}
                 answers = await self._answers(keys)

@@ -133,6 +133,10 @@ class Progress:
         return self.scored + self.rejected
 
 
+JOB_ID = r"[0-9a-f]{21}"
+"""What an id looks like: a pattern."""
+
+
 def new_job_id() -> str:
     """A new id, 21 hex digits, that sorts by time (milliseconds) and can't be guessed."""
     return f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(5)}"

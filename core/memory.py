@@ -7,8 +7,8 @@ import sys
 _M_ARENA_MAX = -8  # <malloc.h>
 ARENAS = 1
 THRESHOLDS = (2000, 3, 1)
-"""So old objects are looked through after some 16,000 new ones, and young ones not while a few dozen requests
-are under way: these come and go by thousands, and looking in between finds nothing."""
+"""So old objects are looked through after some 16,000 new ones. Young ones are those of requests under way:
+to look at them each 700, the default, finds them all in use when there are a hundred."""
 
 
 def bound_arenas() -> None:
@@ -25,7 +25,7 @@ def bound_arenas() -> None:
 
 
 def settle() -> None:
-    """Have the collector of cycles look no more at what is there now, modules, and more often at all else.
+    """Have the collector of cycles look no more at what is there now, and sooner at what gets old since.
 
     By default it looks through old objects once a quarter of them are new, and not before 70,000 are: with
     all that is imported the cycles of thousands of requests stay until then. For the end of a start.

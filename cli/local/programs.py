@@ -89,11 +89,13 @@ def api_command(host: str, port: int, *options: str) -> tuple[str, ...]:
     """The command line of an API that listens there.
 
     It keeps a connection longer than proxies do (90 s): one closed just when a request comes fails it. Open
-    answers have five seconds when it is to end: who follows a job would hold it for hours.
+    answers have five seconds when it is to end: who follows a job would hold it for hours. Requests are
+    parsed by h11, whatever else is installed: httptools would be quicker, but takes the body of what asks for
+    an upgrade for the next request, and trailers for headers, and a head may go on for ever.
     """
     listen = ("--host", host, "--port", str(port), "--no-access-log", "--no-proxy-headers")
     options = ("--timeout-keep-alive", "120", "--timeout-graceful-shutdown", "5", *options)
-    server = ("--http", "api.bounded_http:BoundedHttp", "--loop", "uvloop")
+    server = ("--http", "h11", "--loop", "uvloop")
     return _python("uvicorn", "--factory", "api.main:create_app", *server, *listen, *options)
 
 

@@ -33,6 +33,7 @@ class Dispatcher:
         self._record, self._settings = record, settings
         self._busy: dict[str, Channel] = {}
         self._lock = threading.Lock()
+        self._claiming = {channel: threading.Lock() for channel in AT_ONCE}
         self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
@@ -67,14 +68,19 @@ class Dispatcher:
         return True
 
     def _next(self, channel: Channel) -> Delivery | None:
-        """What is due on this way to who waits for none; None while all threads of the way are taken."""
-        with self._lock:  # two who look at once would send two messages to one subscriber
-            if sum(of == channel for of in self._busy.values()) >= AT_ONCE[channel]:
+        """What is due on this way to who waits for none; None at the end, and while no thread is free."""
+        with self._claiming[channel]:  # two who look at once would send two messages to one subscriber
+            with self._lock:
+                busy = list(self._busy)
+                going = sum(of == channel for of in self._busy.values())
+            if self._stop.is_set() or going >= AT_ONCE[channel]:
                 return None
-            lease_s = self._settings.notifications.lease_s
-            delivery = self._record.deliveries.claim(channel, but=list(self._busy), lease_s=lease_s)
+            delivery = self._record.deliveries.claim(
+                channel, but=busy, lease_s=self._settings.notifications.lease_s
+            )
             if delivery is not None:
-                self._busy[delivery.subscription] = channel
+                with self._lock:
+                    self._busy[delivery.subscription] = channel
         return delivery
 
     def _send_on(self, delivery: Delivery) -> None:
@@ -83,9 +89,11 @@ class Dispatcher:
         try:
             while due is not None:
                 self._send(due)
-                due = None if self._stop.is_set() else self._next(delivery.channel)
+                due = self._next(delivery.channel)
         except PyMongoError as error:
             _log.warning("not sent on, looking again soon: %s", type(error).__name__)
+        except Exception:  # noqa: BLE001  nobody else would hear of it
+            _log.exception("not sent on, looking again soon")
 
     def _send(self, delivery: Delivery) -> None:
         try:

@@ -1,7 +1,14 @@
 """The short way to a job answers as its route does, and behind the same gate."""
 
-import requests
+from types import SimpleNamespace
+from typing import Any, Never
 
+import pytest
+import requests
+from anyio.from_thread import start_blocking_portal
+
+from api.job_shortcut import JobShortcut
+from core.errors import NotFound
 from core.job import new_job_id
 from tests.api.server import ApiServer
 from tests.images import jpeg
@@ -34,3 +41,33 @@ def test_it_is_counted_as_its_route(api: ApiServer) -> None:
     api.ask("GET", f"/v1/jobs/{new_job_id()}")
     told = api.ask("GET", "/metrics").text
     assert 'streaks_http_answers_total{method="GET",route="/v1/jobs/{job_id}",status="404"}' in told
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "short"),
+    [
+        ("GET", f"/v1/jobs/{new_job_id()}", True),
+        ("HEAD", f"/v1/jobs/{new_job_id()}", False),
+        ("DELETE", f"/v1/jobs/{new_job_id()}", False),
+        ("GET", f"/v1/jobs/{new_job_id()}/results", False),
+        ("GET", "/v1/jobs/nope", False),
+    ],
+)
+def test_the_way_is_short_for_nothing_else(method: str, path: str, short: bool) -> None:
+    async def ask(job: str) -> Never:
+        raise NotFound(job)
+
+    async def routes(*_: Any) -> Never:
+        raise LookupError("all routes")
+
+    async def never(*_: Any) -> Never:
+        raise AssertionError("nothing is read and nothing is said")
+
+    services = SimpleNamespace(job_views=SimpleNamespace(ask=ask))
+    app = SimpleNamespace(state=SimpleNamespace(services=services))
+    scope = {"type": "http", "method": method, "path": path, "app": app}
+    with (
+        start_blocking_portal() as elsewhere,
+        pytest.raises(NotFound if short else LookupError),
+    ):
+        elsewhere.call(JobShortcut(routes).__call__, scope, never, never)

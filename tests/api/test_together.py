@@ -74,20 +74,29 @@ def test_who_asks_during_a_look_is_answered_by_a_later_one() -> None:
         assert elsewhere.call(ask) == (1, 2)
 
 
-def test_who_comes_after_a_while_waits_for_nothing_and_who_comes_soon_after_for_the_next_look(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_who_asks_alone_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.together.EVERY_S", 3600.0)
 
-    async def ask() -> int:
+    async def ask() -> list[int]:
         together = Together[int, int](lambda keys: dict.fromkeys(keys, 7))
-        first = await asyncio.wait_for(together.ask(1), 20)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(together.ask(1), 0.2)
-        return first
+        return [await asyncio.wait_for(together.ask(1), 20) for _ in range(5)]
 
     with start_blocking_portal() as elsewhere:
-        assert elsewhere.call(ask) == 7
+        assert elsewhere.call(ask) == [7] * 5
+
+
+def test_who_asks_after_several_waits_for_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.together.EVERY_S", 3600.0)
+
+    async def ask() -> list[int]:
+        together = Together[int, int](lambda keys: dict.fromkeys(keys, 7))
+        found = await asyncio.wait_for(asyncio.gather(together.ask(1), together.ask(1)), 20)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(together.ask(1), 0.2)
+        return list(found)
+
+    with start_blocking_portal() as elsewhere:
+        assert elsewhere.call(ask) == [7, 7]
 
 
 def test_however_many_come_looks_begin_at_a_distance() -> None:

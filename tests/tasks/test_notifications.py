@@ -198,8 +198,12 @@ def test_a_pile_is_sent_as_fast_as_it_is_taken_and_never_two_at_once_to_one(
         for _ in range(each):
             record.deliveries.add_trial(subscription)
     monkeypatch.setattr("tasks.notifications.dispatcher.POLL_S", 3600.0)
+    patient = {
+        "notifications": QUICK.model_copy(update={"lease_s": 60.0}),
+        "webhooks": HERE.model_copy(update={"timeout_s": 20.0}),
+    }
     stop = threading.Event()
-    thread = threading.Thread(target=Dispatcher(record, told).run, args=[stop])
+    thread = threading.Thread(target=Dispatcher(record, told.model_copy(update=patient)).run, args=[stop])
     thread.start()
     try:
         wait_for(lambda: all(states(record, name)["delivered"] == each for name in names))

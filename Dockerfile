@@ -25,4 +25,4 @@ ENV PATH=/opt/venv/bin:$PATH \
     DA_STATE_DIR=/var/lib/streaks
 USER 10001:10001
 EXPOSE 8000
-CMD ["python", "-m", "uvicorn", "--factory", "api.main:create_app", "--http", "h11", "--loop", "uvloop", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--no-proxy-headers", "--timeout-keep-alive", "120", "--timeout-graceful-shutdown", "20"]
+CMD ["python", "-m", "uvicorn", "--factory", "api.main:create_app", "--http", "h11", "--loop", "uvloop", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--no-server-header", "--no-proxy-headers", "--timeout-keep-alive", "120", "--timeout-graceful-shutdown", "20"]

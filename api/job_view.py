@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
@@ -59,6 +60,11 @@ class JobView(BaseModel):
     workers: dict[str, float]
     hosts: dict[str, float]
     training: TrainingView | None
+
+    @cached_property
+    def as_json(self) -> str:
+        """The view as it is sent, written once for all who are told of it."""
+        return self.model_dump_json()
 
 
 def view_of(record: Record, job: Job) -> JobView:

@@ -37,20 +37,18 @@ class Together(Generic[_K, _V]):
         limiter: CapacityLimiter | None = None,
     ) -> None:
         self._look, self._limiter = look, limiter
-        self._waiting: dict[_K, asyncio.Future[_V | Exception]] = {}
-        self._askers = 0
+        self._waiting: dict[_K, list[asyncio.Future[_V | Exception]]] = {}
         self._next_at = -math.inf
         self._looking: set[asyncio.Task[None]] = set()
 
     async def ask(self, key: _K) -> _V:
         """The value of a key; raises what the look has for it, or what it raised itself."""
-        self._askers += 1
-        found = self._waiting.get(key)
-        if found is None:
-            found = self._waiting[key] = asyncio.get_running_loop().create_future()
-            if len(self._looking) < LOOKS_AT_ONCE:
-                self._looking.add(asyncio.create_task(self._go_on()))
-        answer = await asyncio.shield(found)  # others may wait for it who have not gone away
+        told: asyncio.Future[_V | Exception] = asyncio.get_running_loop().create_future()
+        others = self._waiting.setdefault(key, [])
+        others.append(told)
+        if len(others) == 1 and len(self._looking) < LOOKS_AT_ONCE:
+            self._looking.add(asyncio.create_task(self._go_on()))
+        answer = await told
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -63,13 +61,15 @@ class Together(Generic[_K, _V]):
                 if (early_s := self._next_at - now()) > 0:
                     await asyncio.sleep(max(early_s, _SHORTEST_S))
                     continue  # the other look may have taken them
-                self._next_at = now() + EVERY_S if self._askers > 1 else -math.inf
-                self._askers = 0
                 keys = list(self._waiting)[:KEYS_AT_ONCE]
                 asked = {key: self._waiting.pop(key) for key in keys}
+                several = sum(map(len, asked.values())) > 1
+                self._next_at = now() + EVERY_S if several else -math.inf
                 answers = await self._answers(keys)
-                for key, future in asked.items():
-                    future.set_result(answers[key])
+                for key, waiting in asked.items():
+                    for told in waiting:
+                        if not told.done():  # who has gone away is not told
+                            told.set_result(answers[key])
         finally:
             self._looking.discard(asyncio.current_task())
 

@@ -41,7 +41,7 @@ def list_jobs(
 async def show_job(job_id: str, services: ServicesOf) -> Response:
     """One job."""
     view = await services.job_views.ask(job_id)
-    return Response(view.model_dump_json(), media_type="application/json")
+    return Response(view.as_json, media_type="application/json")
 
 
 class Changes(BaseModel):

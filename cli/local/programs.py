@@ -93,7 +93,15 @@ def api_command(host: str, port: int, *options: str) -> tuple[str, ...]:
     parsed by h11, whatever else is installed: httptools would be quicker, but takes the body of what asks for
     an upgrade for the next request, and trailers for headers, and a head may go on for ever.
     """
-    listen = ("--host", host, "--port", str(port), "--no-access-log", "--no-proxy-headers")
+    listen = (
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--no-access-log",
+        "--no-server-header",
+        "--no-proxy-headers",
+    )
     options = ("--timeout-keep-alive", "120", "--timeout-graceful-shutdown", "5", *options)
     server = ("--http", "h11", "--loop", "uvloop")
     return _python("uvicorn", "--factory", "api.main:create_app", *server, *listen, *options)
